@@ -1,0 +1,44 @@
+# Everything runs in a virtual environment of the checkout's own; python3 (3.11 or newer) and
+# make are all that a machine must have.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TRAIN_ARGS ?=
+
+.PHONY: train test bench lint clean
+
+train: $(VENV)/ready
+	$(BIN)/koubai train $(TRAIN_ARGS)
+
+test: $(VENV)/ready-dev
+	$(BIN)/pytest -n auto -q
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# One process, nothing beside it: an idle machine gives figures that can be compared.
+bench: $(VENV)/ready-bench
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "koubai needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade "pip>=25.1"
+
+$(VENV)/ready: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q -e ".[plot]"
+	touch $@
+
+$(VENV)/ready-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q -e ".[plot]" --group dev
+	touch $@
+
+$(VENV)/ready-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q -e ".[plot,bench]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,49 @@
+"""Which line of the user's code called an operation, kept as (code object, offset).
+
+A frame would keep every local variable of the caller alive, and with them whole graphs; a code
+object and an offset cost nothing to keep and become ``file:line`` only when an error needs it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from pathlib import Path
+from types import CodeType
+
+Location = tuple[CodeType, int]
+
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+class _IsOurs(dict[str, bool]):
+    """Whether a file belongs to koubai, found out once for each."""
+
+    def __missing__(self, filename: str) -> bool:
+        self[filename] = filename.startswith(_PACKAGE)
+        return self[filename]
+
+
+is_ours = _IsOurs()
+
+
+def caller() -> Location:
+    """The innermost call site outside koubai."""
+    frame = sys._getframe(1)
+    while is_ours[frame.f_code.co_filename] and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def describe_location(location: Location) -> str:
+    """``train.py:12, in step: y = matmul(x, W)``."""
+    code, offset = location
+    # The instruction at the offset: positions come one for each two bytes of bytecode.
+    for position, (line, *_) in enumerate(code.co_positions()):
+        if position * 2 == offset and line is not None:
+            break
+    else:
+        line = code.co_firstlineno
+    source = linecache.getline(code.co_filename, line).strip()
+    where = f"{Path(code.co_filename).name}:{line}, in {code.co_name}"
+    return f"{where}: {source[:80]}" if source else where

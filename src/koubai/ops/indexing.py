@@ -1,0 +1,98 @@
+"""Reading and writing by index: x[index], x[index] = value, and the gradient of both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from koubai import arrays
+from koubai.arrays import Array
+from koubai.core import Function, Variable
+from koubai.core.function import become, is_differentiable, set_aside
+from koubai.core.variable import array_of, recording
+
+
+def plain_index(index: Any) -> Any:
+    """``index`` with the arrays of Variables in it: an index has no gradient."""
+    return tuple(map(array_of, index)) if isinstance(index, tuple) else array_of(index)
+
+
+class GetItem(Function):
+    """Elements by index, y = x[index], with NumPy's basic and advanced indexing."""
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        return x[self.index]
+
+    def backward(self, gy: Array) -> Array:
+        return arrays.scatter_add(gy, self.index, self.shape)
+
+
+class ScatterAdd(Function):
+    """Zeros of ``shape`` with x added at ``index``: the gradient of GetItem, and the reverse."""
+
+    def __init__(self, index: Any, shape: tuple[int, ...]) -> None:
+        self.index, self.shape = index, shape
+
+    def forward(self, x: Array) -> Array:
+        return arrays.scatter_add(x, self.index, self.shape)
+
+    def backward(self, gy: Array) -> Array:
+        return gy[self.index]
+
+
+class SetItem(Function):
+    """``x`` after x[index] = value, as an array of its own."""
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def forward(self, x: Array, value: Array) -> Array:
+        y = arrays.copy(x)
+        y[self.index] = value
+        self.value = value
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        gx = arrays.copy(gy)
+        gx[self.index] = 0
+        return gx, gy[self.index]
+
+
+def getitem(x: Any, index: Any, /) -> Variable:
+    """x[index]: slices, integers, boolean masks and integer arrays, as in NumPy.
+
+    >>> getitem(Variable([1.0, 2.0, 3.0]), slice(1, None))
+    Variable([2., 3.])
+    """
+    return GetItem(plain_index(index))(x)
+
+
+def scatter_add(x: Any, index: Any, shape: tuple[int, ...], /) -> Variable:
+    """Zeros of ``shape``, with ``x`` added at ``[index]``; repeated elements add up.
+
+    >>> scatter_add(Variable([1.0, 2.0]), ([0, 0],), (3,))
+    Variable([3., 0., 0.])
+    """
+    return ScatterAdd(plain_index(index), shape)(x)
+
+
+def setitem(x: Variable, index: Any, value: Any, /) -> None:
+    """x[index] = value on a Variable: x becomes the output of a SetItem.
+
+    What was computed from x before keeps the older one, as a node of its own.
+
+    Raises:
+        ValueError: on a leaf, whose gradient would then belong to nothing that a user holds.
+    """
+    if not recording.get() or not is_differentiable(x):
+        x._data = SetItem(plain_index(index)).forward(x._data, array_of(value))
+        return
+    if x._creator is None:
+        raise ValueError(
+            f"x[...] = on {x!r}, a leaf: write x.data[...] = to change its value, or"
+            " y = x.copy(); y[...] = to compute with a changed copy"
+        )
+    become(x, SetItem(plain_index(index))(set_aside(x), value))

@@ -1,0 +1,111 @@
+"""Operations that combine elements along axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from koubai import arrays
+from koubai.arrays import Array, namespace
+from koubai.core import Function, Variable
+from koubai.ops.elementwise import negative
+
+Axis = int | tuple[int, ...] | None
+
+
+class Reduction(Function):
+    """Along ``axis`` (an int, several, or None for all); ``keepdims`` keeps them with length 1."""
+
+    def __init__(self, axis: Axis = None, keepdims: bool = False) -> None:
+        self.axis, self.keepdims = axis, keepdims
+
+    def kept_shape(self) -> tuple[int, ...]:
+        """The shape of the result if the reduced axes were kept with length 1."""
+        ndim = len(self.shape)
+        if self.axis is None:
+            return (1,) * ndim
+        axes = (self.axis,) if isinstance(self.axis, int) else self.axis
+        reduced = {axis % ndim for axis in axes}
+        return tuple(1 if i in reduced else n for i, n in enumerate(self.shape))
+
+    def expand(self, y: Array) -> Array:
+        """``y``, of the result's shape, repeated along the reduced axes."""
+        xp = namespace(y)
+        return xp.broadcast_to(xp.reshape(y, self.kept_shape()), self.shape)
+
+    shape: tuple[int, ...]  # of the input, kept by forward
+
+
+class Sum(Reduction):
+    """Sum along axes: y = sum_i x_i."""
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        return namespace(x).sum(x, axis=self.axis, keepdims=self.keepdims)
+
+    def backward(self, gy: Array) -> Array:
+        # A copy, for products are slow on the broadcast view, whose strides are 0.
+        return arrays.copy(self.expand(gy))
+
+
+class Mean(Reduction):
+    """Mean along axes: y = (1/n) sum_i x_i."""
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        return namespace(x).mean(x, axis=self.axis, keepdims=self.keepdims)
+
+    def backward(self, gy: Array) -> Array:
+        n = math.prod(n for n, kept in zip(self.shape, self.kept_shape(), strict=True) if kept == 1)
+        return arrays.copy(self.expand(gy / n))
+
+
+class Max(Reduction):
+    """Maximum along axes. Equal maxima share the gradient equally, as PyTorch's amax does."""
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        y = namespace(x).max(x, axis=self.axis, keepdims=self.keepdims)
+        self.is_max = x == namespace(y).reshape(y, self.kept_shape())
+        return y
+
+    def backward(self, gy: Array) -> Array:
+        xp = namespace(gy, self.is_max)
+        mask = xp.astype(self.is_max, gy.dtype)
+        return self.expand(gy) * (mask / xp.sum(mask, axis=self.axis, keepdims=True))
+
+
+def sum(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The sum of the elements along ``axis``.
+
+    >>> sum(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Variable([4., 6.])
+    """
+    return Sum(axis, keepdims)(x)
+
+
+def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The mean of the elements along ``axis``.
+
+    >>> mean(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Variable([2., 3.])
+    """
+    return Mean(axis, keepdims)(x)
+
+
+def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The largest element along ``axis``; equal ones share the gradient.
+
+    >>> max(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Variable([3., 4.])
+    """
+    return Max(axis, keepdims)(x)
+
+
+def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """The smallest element along ``axis``; equal ones share the gradient.
+
+    >>> min(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Variable([1., 2.])
+    """
+    return negative(max(negative(x), axis=axis, keepdims=keepdims))
