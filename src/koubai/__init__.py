@@ -4,10 +4,12 @@ These are the public names. Those of operations are the Python Array API standar
 is the array namespace of a Variable: ``x.__array_namespace__() is koubai``.
 """
 
+import sys as _sys
+
 from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi, uint8
 
-from koubai.core import Function, Variable, no_grad
-from koubai.ops import operators  # binds + - * / and the methods of Variable
+from koubai.array_methods import bind_methods as _bind_methods
+from koubai.core import Function, Variable
 from koubai.ops.constants import (
     all,
     any,
@@ -62,11 +64,12 @@ from koubai.ops.elementwise import (
     tanh,
     where,
 )
-from koubai.ops.indexing import getitem, scatter_add
+from koubai.ops.indexing import getitem, scatter_add, setitem
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
 from koubai.ops.reduction import max, mean, min, sum
 from koubai.ops.shaping import broadcast_to, matrix_transpose, permute_dims, reshape, transpose
+from koubai.recording import no_grad
 from koubai.transforms import grad, value_and_grad
 
 __all__ = [
@@ -138,6 +141,7 @@ __all__ = [
     "reshape",
     "round",
     "scatter_add",
+    "setitem",
     "shape",
     "sigmoid",
     "sign",
@@ -156,5 +160,5 @@ __all__ = [
     "zeros_like",
 ]
 
-del operators
+_bind_methods(Variable, _sys.modules[__name__])
 __version__ = "0.1.0"

@@ -17,6 +17,7 @@ under that name is asked for it, for the others it is written in the standard's 
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -90,6 +91,73 @@ def describe(x: object) -> str:
     return repr(x) if isinstance(x, NUMBERS) else f"{type(x).__name__} {x!r:.40}"
 
 
+def as_array(x: Any) -> Array:
+    """``x`` as an array: numbers become float64, lists go through NumPy, arrays stay themselves.
+
+    Raises:
+        TypeError: for what holds no real numbers: text, objects, complex numbers; for a Variable.
+    """
+    if hasattr(x, "creator"):
+        raise TypeError(
+            "an array is needed, not a Variable, whose history would be lost: pass the Variable to"
+            " the call as an input, or write v.data for a constant"
+        )
+    if isinstance(x, (int, float)) and not isinstance(x, (bool, np.generic)):
+        return np.asarray(float(x))
+    if not is_array(x) or isinstance(x, np.generic):
+        x = np.asarray(x)
+    if isinstance(x, np.ndarray) and x.dtype.kind not in "fiub":
+        raise TypeError(
+            f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
+            + ("; complex numbers are not supported yet" if x.dtype.kind == "c" else "")
+        )
+    return x
+
+
+def operand(x: Any) -> Array:
+    """What an operation may be called with beside Variables: an array or a number, as it is.
+
+    Raises:
+        TypeError: for anything else but a list, which becomes an array.
+    """
+    if isinstance(x, NUMBERS) or is_array(x):
+        return x
+    if isinstance(x, (list, tuple)):
+        return as_array(x)
+    raise TypeError(f"operations take Variables, arrays and numbers, not {describe(x)}")
+
+
+def cast(x: Array, dtype: Any) -> Array:
+    """``x`` in ``dtype``: itself, if that is its dtype."""
+    return x if x.dtype == dtype else namespace(x).astype(x, dtype)
+
+
+def item(x: Array) -> float | int | bool:
+    """The single number that ``x`` holds, as a Python number."""
+    if math.prod(x.shape) != 1:
+        raise ValueError(f"item() needs a single number, this is {describe(x)}")
+    number: float | int | bool = np.asarray(x).item()
+    return number
+
+
+def text(x: Array) -> str:
+    """``x`` for a repr: ``[1., 2.], dtype=float32``; the dtype is left out if it is float64."""
+    values = np.array2string(x, separator=", ") if isinstance(x, np.ndarray) else repr(x)
+    dtype = describe(x).partition("[")[0]
+    return values if dtype == "float64" else f"{values}, dtype={dtype}"
+
+
+def alike(x: Array, y: Array) -> bool:
+    """Equal up to rounding, NaN to NaN; traced arrays, which have no values, always are."""
+    if not isinstance(x, np.ndarray | np.generic) or not isinstance(y, np.ndarray):
+        return True
+    if x.shape != y.shape or not is_floating(y):
+        return np.array_equal(x, y)
+    scale = np.max(np.abs(y), where=np.isfinite(y), initial=0.0)
+    tolerance = 1e4 * float(np.finfo(y.dtype).eps) * scale
+    return np.allclose(x, y, rtol=0.0, atol=tolerance, equal_nan=True)
+
+
 # What the standard lacks.
 
 
@@ -161,18 +229,15 @@ def raise_unless(condition: Array, message: str) -> None:
         raise ValueError(message)
 
 
-# What NumPy's functions are called in the standard, where the two differ. A Variable and a traced
-# array both answer to NumPy's protocols with this table: np.power(x, 2) becomes pow(x, 2).
-STANDARD_NAMES = {
-    "absolute": "abs",
-    "amax": "max",
-    "concatenate": "concat",
-    "power": "pow",
-    "true_divide": "divide",
-}
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Sum ``x`` over the axes along which an array of ``shape`` was repeated to become like x."""
+    lead = len(x.shape) - len(shape)
+    repeated = [lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1]
+    xp = namespace(x)
+    return xp.reshape(xp.sum(x, axis=(*range(lead), *repeated)), shape)
 
 
-def standard_name(numpy_function: Any) -> str:
-    """The name under which koubai and the standard know a NumPy function."""
-    name: str = numpy_function.__name__
-    return STANDARD_NAMES.get(name, name)
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of ``shape`` is repeated to the shape ``to`` by broadcasting."""
+    tail = to[len(to) - len(shape) :]
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape, tail, strict=True))

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from koubai.arrays import describe, is_floating
+from koubai import arrays
+from koubai.arrays import as_array, describe, is_floating
 from koubai.core import Variable, propagate
-from koubai.core.function import Copy
-from koubai.core.variable import as_array, recording
+from koubai.recording import recorded
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -39,11 +39,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         args_ = list(args)
         for i in indices:
             args_[i] = _fresh(args[i], i)
-        token = recording.set(True)
-        try:
+        with recorded(True):
             y = f(*args_, **kwargs)
-        finally:
-            recording.reset(token)
         if not isinstance(y, Variable):
             raise ValueError(
                 f"grad: the function returned {describe(y)}, which does not depend on the"
@@ -63,7 +60,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 
 def _fresh(x: Any, index: int) -> Variable:
     """An argument as a Variable of its own: uses of x elsewhere in ``f`` are not counted."""
-    fresh: Variable = Copy()(x) if isinstance(x, Variable) else Variable(as_array(x))
+    fresh = arrays.copy(x) if isinstance(x, Variable) else Variable(as_array(x))
     if not is_floating(fresh.data):
         raise ValueError(
             f"grad: argument {index} is {describe(fresh.data)}: only real numbers have"

@@ -2,6 +2,6 @@
 
 from koubai.core.backward import propagate
 from koubai.core.function import Function
-from koubai.core.variable import Variable, no_grad
+from koubai.core.variable import Variable
 
-__all__ = ["Function", "Variable", "no_grad", "propagate"]
+__all__ = ["Function", "Variable", "propagate"]

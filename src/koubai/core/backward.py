@@ -23,39 +23,31 @@ from typing import Any
 
 import numpy as np
 
-from koubai import arrays
-from koubai.arrays import Array, describe, is_array, is_floating, namespace, shape_of
-from koubai.core.function import Copy, Function, as_of, is_differentiable
-from koubai.core.variable import Variable, array_of, recording
+from koubai import arrays, errors
+from koubai.arrays import is_array, is_floating, namespace, shape_of
+from koubai.core.function import Function, is_differentiable
+from koubai.core.variable import Variable, array_of
+from koubai.recording import recorded
 
-Gradients = dict[Variable, Any]
 _ndarray = np.ndarray
 
 
 def backward(y: Variable, gy: Any, create_graph: bool) -> None:
     """``Variable.backward``: the gradients of the leaves are added to their ``.grad``."""
     if y._creator is None and is_floating(y._data):
-        raise ValueError(
-            f"backward(): {y!r} was not computed from other Variables: it is a leaf, or was"
-            " computed inside no_grad()"
-        )
+        raise errors.nothing_computed(y)
     leaves = {x: g for x, g in propagate(y, gy, create_graph).items() if x._creator is None}
     if not leaves:
-        raise ValueError(
-            "backward(): nothing differentiable in reach, all Variables that this one was computed"
-            " from hold integers or booleans; write Variable(x.astype(float)) for real numbers"
-        )
+        raise errors.nothing_differentiable()
     for x, gx in leaves.items():
         if x.grad is not None and shape_of(x.grad) != x.shape:
-            raise ValueError(
-                f"the .grad that was set on {x!r} is {describe(x.grad)}: not of its shape"
-            )
+            raise errors.wrong_grad(x)
         x.grad = gx if x.grad is None else x.grad + gx
 
 
 def propagate(
     y: Variable, gy: Any = None, create_graph: bool = False, wanted: Collection[Variable] = ()
-) -> Gradients:
+) -> dict[Variable, Any]:
     """One backward pass from ``y``.
 
     Args:
@@ -67,49 +59,40 @@ def propagate(
     Returns:
         The gradients of all leaves in reach and of ``wanted``; nobody else holds their arrays.
     """
-    table: Gradients = {y: _seed(y, gy, create_graph)}
+    table = {y: _seed(y, gy, create_graph)}
     # Inner gradients are dropped as soon as they have been used, unless some are wanted.
     take: Any = table.get if wanted else table.pop
-    pending: dict[int, Function] = {}
-    heap: list[int] = []
-    if y._creator is not None:
-        pending[y._creator._number] = y._creator
-        heap.append(-y._creator._number)
-    token = recording.set(create_graph)
-    try:
+    creator = y._creator
+    pending: dict[int, Function] = {} if creator is None else {creator._number: creator}
+    heap = [-number for number in pending]
+    with recorded(create_graph):
         while heap:
             number = -heappop(heap)
             f = pending.pop(number)
             try:
-                if f._is_simple and not create_graph:
+                if f._is_ours and not f._tuple_types and not create_graph:
                     gys: Any = (take(f._outputs[0](), None),)
                     gxs = f.backward(gys[0])
                 else:
                     gys = _gradients_of_outputs(f, take, create_graph)
                     gxs = (f.rerun() if create_graph else f).backward(*gys)
             except Exception as error:
-                error.add_note(f"in the backward of {type(f).__name__}, {f.where()}")
+                error.add_note(f"in the backward of {type(f).__name__}{errors.where(f)}")
                 raise
-            inputs = f._inputs
             if type(gxs) is not tuple:
                 gxs = tuple(gxs) if isinstance(gxs, (tuple, list)) else (gxs,)
-            if len(gxs) != len(inputs):
+            if len(gxs) != len(f._inputs):
                 gxs = _matched(gxs, f)
-            for x, gx in zip(inputs, gxs):  # noqa: B905  # as many, see above
+            for x, gx in zip(f._inputs, gxs):  # noqa: B905  # as many, see above
                 if not isinstance(x, Variable):
                     continue
                 creator = x._creator
-                if creator is not None and (n := creator._number) > number:
-                    x = as_of(x, f)
+                while creator is not None and (n := creator._number) > number:
+                    x = creator._inputs[0]  # as f saw it, see as_of
                     creator = x._creator
-                    n = creator._number if creator is not None else 0
                 data = x._data
-                if (
-                    type(gx) is not _ndarray
-                    or gx.dtype is not data.dtype
-                    or gx.shape != data.shape
-                    or create_graph
-                ):
+                fits = type(gx) is _ndarray and gx.dtype is data.dtype and gx.shape == data.shape
+                if create_graph or not fits:
                     if not is_floating(data):
                         continue
                     gx = _fitted(gx, x, f, gys, create_graph)
@@ -127,38 +110,30 @@ def propagate(
                     if n not in pending:
                         pending[n] = creator
                         heappush(heap, -n)
-    finally:
-        recording.reset(token)
     return {x: gx for x, gx in table.items() if x._creator is None or x in wanted}
 
 
 def _seed(y: Variable, gy: Any, create_graph: bool) -> Any:
     if not is_floating(y._data):
-        raise ValueError(
-            f"backward() of {describe(y)}: integers and booleans have no gradient; compute with"
-            " real numbers (Variable(x.astype(float)))"
-        )
-    if gy is None:
-        gy = y.grad
+        raise errors.not_real(y)
+    gy = y.grad if gy is None else gy
     if gy is None:
         if y.size != 1:
-            raise ValueError(
-                f"backward() of {describe(y)}, which is not a single number, needs the gradient"
-                f" to start from: y.backward(gy) with gy of shape {y.shape}, or y.sum().backward()"
-            )
+            raise errors.not_a_number(y)
         gy = namespace(y._data).ones_like(y._data)
-    if not is_array(gy):
-        gy = namespace(y._data).asarray(gy)
+    gy = _as_gradient(gy, y, create_graph)
     if gy.shape != y.shape:
-        raise ValueError(
-            f"backward(gy): gy is {describe(gy)}, and must have the shape {y.shape} of the"
-            " Variable that it is called on"
-        )
-    return _cast(_variable(gy) if create_graph else array_of(gy), y)
+        raise errors.wrong_seed(gy, y)
+    return arrays.cast(gy, y.dtype)
 
 
-def _variable(x: Any) -> Variable:
-    return x if isinstance(x, Variable) else Variable(x)
+def _as_gradient(g: Any, x: Variable, create_graph: bool) -> Any:
+    """A gradient of ``x`` as a Variable, or as an array like x's."""
+    if not is_array(g) or isinstance(g, np.generic):
+        g = namespace(x._data).asarray(g)
+    if create_graph:
+        return g if isinstance(g, Variable) else Variable(g)
+    return array_of(g)
 
 
 def _gradients_of_outputs(f: Function, take: Any, create_graph: bool) -> tuple[Any, ...]:
@@ -167,12 +142,11 @@ def _gradients_of_outputs(f: Function, take: Any, create_graph: bool) -> tuple[A
     for i, link in enumerate(f._outputs):
         gy = take(link(), None)
         if gy is None:
-            assert f._tuple_types is not None  # of a single output a gradient has arrived
             shape, dtype = f._tuple_types[i]
             gy = namespace(*map(array_of, f._inputs)).zeros(shape, dtype=dtype)
             gy = Variable(gy) if create_graph else gy
         # A user's backward may write into what it gets (dout[mask] = 0); ours never do.
-        gys.append(gy if f._is_ours else Copy()(gy))
+        gys.append(gy if f._is_ours else arrays.copy(gy))
     return tuple(gys)
 
 
@@ -183,10 +157,7 @@ def _matched(gxs: Any, f: Function) -> list[Any]:
     """
     differentiable = [is_differentiable(x) for x in f._inputs]
     if len(gxs) != sum(differentiable):
-        raise ValueError(
-            f"the backward of {type(f).__name__} returned {len(gxs)} gradients for"
-            f" {len(f._inputs)} inputs, {sum(differentiable)} of them differentiable\n  {f.where()}"
-        )
+        raise errors.wrong_count(f, gxs, sum(differentiable))
     given = iter(gxs)
     return [next(given) if wants else None for wants in differentiable]
 
@@ -197,43 +168,15 @@ def _fitted(gx: Any, x: Variable, f: Function, gys: tuple[Any, ...], create_grap
     Where forward broadcast x, the gradient has the output's shape and is summed over the
     repeated axes. Any other difference of shapes is a mistake, and nothing is guessed.
     """
-    name = type(f).__name__
     if gx is None:
-        raise ValueError(
-            f"the backward of {name} returned None for {describe(x)}, which is differentiable;"
-            f" return zeros if it has no influence\n  {f.where()}"
-        )
-    if create_graph:
-        gx = _variable(gx)
-    elif isinstance(gx, Variable):
-        gx = gx._data
-    elif not is_array(gx) or isinstance(gx, np.generic):
-        gx = namespace(x._data).asarray(gx)
+        raise errors.no_gradient(f, x)
+    gx = _as_gradient(gx, x, create_graph)
     if gx.shape != x.shape:
-        if gx.shape not in [gy.shape for gy in gys] or not _broadcasts(x.shape, gx.shape):
-            raise ValueError(
-                f"the backward of {name} returned {describe(gx)} as the gradient of"
-                f" {describe(x)}: the shapes must be equal\n  {f.where()}"
-            )
-        gx = sum_to(gx, x.shape)
-    return _cast(gx, x)
-
-
-def _cast(g: Any, x: Variable) -> Any:
-    return g if g.dtype == x.dtype else namespace(g).astype(g, x.dtype)
-
-
-def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    tail = to[len(to) - len(shape) :]
-    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape, tail, strict=True))
-
-
-def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
-    """Sum ``x`` over the axes along which an array of ``shape`` was repeated to become like x."""
-    lead = len(x.shape) - len(shape)
-    repeated = [lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1]
-    xp = namespace(x)
-    return xp.reshape(xp.sum(x, axis=(*range(lead), *repeated)), shape)
+        like_output = any(gx.shape == gy.shape for gy in gys)
+        if not like_output or not arrays.broadcasts(x.shape, gx.shape):
+            raise errors.wrong_shape(f, gx, x)
+        gx = arrays.sum_to(gx, x.shape)
+    return arrays.cast(gx, x.dtype)
 
 
 def _owned(gx: Any, f: Function, gys: tuple[Any, ...]) -> Any:

@@ -21,19 +21,18 @@ while older results are alive, those get a snapshot of it as their creator:
 from __future__ import annotations
 
 import copy
-import inspect
 import itertools
 import weakref
 from typing import Any
 
 import numpy as np
 
-from koubai import arrays
-from koubai.arrays import NUMBERS, Array, describe, is_array, is_floating
-from koubai.core.location import Location, caller, describe_location
-from koubai.core.variable import Variable, array_of, as_array, recording
+from koubai import arrays, errors
+from koubai.arrays import Array, as_array, is_floating, operand
+from koubai.core.variable import Variable, array_of
+from koubai.location import Location, caller
+from koubai.recording import recording
 
-_PLAIN = frozenset((np.ndarray, int, float, bool, np.float64, np.float32))
 _next_number = itertools.count(1).__next__
 _new, _ref, _ndarray = object.__new__, weakref.ref, np.ndarray
 
@@ -45,13 +44,9 @@ class _Link:
         self.name, self.first = name, first
 
     def __get__(self, function: Any, owner: Any = None) -> Any:
-        if function is None:
-            return self
-        links = getattr(function, self.name)
-        if not links:
-            raise AttributeError(f"{type(function).__name__} has not been called on a Variable yet")
-        if self.name == "_outputs":
-            links = tuple(link() for link in links)
+        if not (links := getattr(function, self.name)):
+            raise errors.not_called(function)
+        links = tuple(x() if isinstance(x, weakref.ref) else x for x in links)
         return links[0] if self.first else links
 
 
@@ -87,18 +82,17 @@ class Function:
     # Weak, for an output holds its creator already: no cycles, so graphs are freed at once.
     _outputs: tuple[weakref.ref[Variable], ...] = ()
     _number = 0  # creation order, which is a topological order
-    _location: Location | None = None
-    # Of each output of a function that returns a tuple: (shape, dtype), for one without gradient.
-    _tuple_types: tuple[Any, ...] | None = None
+    _location: Location | None = None  # kept of users' functions, whose backward may be wrong
+    # Of each output of a forward that returns a tuple: (shape, dtype), for one without gradient.
+    _tuple_types: tuple[Any, ...] = ()
     _is_ours = True
-    _is_simple = True  # ours, and one output: the common case of the backward pass
 
     input, inputs = _Link("_inputs", first=True), _Link("_inputs", first=False)
     output, outputs = _Link("_outputs", first=True), _Link("_outputs", first=False)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._is_ours = cls._is_simple = cls.__module__.startswith("koubai.")
+        cls._is_ours = cls.__module__.startswith("koubai.")
 
     def forward(self, *xs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
@@ -121,49 +115,43 @@ class Function:
             self._leave_snapshot()
         xs = []
         in_graph = False
-        for x in inputs:
-            if isinstance(x, Variable):
-                xs.append(x._data)
-                in_graph = True
-            elif type(x) in _PLAIN:
-                xs.append(x)
-            else:
-                xs.append(_constant(self, x))
         y: Any
         try:
+            for x in inputs:
+                if isinstance(x, Variable):
+                    xs.append(x._data)
+                    in_graph = True
+                else:
+                    xs.append(x if type(x) is _ndarray else operand(x))
             y = self.forward(*xs)
+            if not in_graph:
+                result: Variable = y
+            elif isinstance(y, (tuple, list)):
+                result = self._joined(inputs, y)
+            else:
+                result = _new(Variable)
+                result._data = y if type(y) is _ndarray and self._is_ours else as_array(y)
+                result._creator = result.grad = result.name = None
+                if recording.get():
+                    result._creator = self
+                    self._inputs, self._outputs = inputs, (_ref(result),)
+                    self._number = _next_number()
+                    if not self._is_ours:
+                        self._location = caller()
         except (ValueError, TypeError, IndexError) as error:
-            raise explained(error, self, inputs) from (None if self._is_ours else error)
-        if not in_graph:
-            arrays_alone: Variable = y
-            return arrays_alone
-        if isinstance(y, (tuple, list)):
-            several: Variable = self._outputs_of(inputs, y)
-            return several
-        output: Variable = _new(Variable)
-        output._data = y if type(y) is _ndarray and self._is_ours else _result(self, y)
-        output._creator = output.grad = output.name = None
-        if recording.get():
-            output._creator = self
-            self._inputs = inputs
-            self._outputs = (_ref(output),)
-            self._number = _next_number()
-            if not self._is_ours:
-                self._location = caller()
-        return output
+            cause = None if self._is_ours else error
+            raise errors.call_failed(error, self, inputs) from cause
+        return result
 
-    def _outputs_of(self, inputs: tuple[Any, ...], ys: Any) -> Any:
-        """What ``__call__`` does with the one output, for several."""
-        outputs = tuple([Variable(_result(self, y)) for y in ys])
-        self._tuple_types = tuple([(y.shape, y.dtype) for y in outputs])
-        self._is_simple = False
+    def _joined(self, inputs: tuple[Any, ...], ys: Any) -> Any:
+        """What ``__call__`` does with one output, for several."""
+        outputs = tuple([Variable(as_array(y)) for y in ys])
         if recording.get():
             for output in outputs:
                 output._creator = self
-            self._inputs = inputs
-            self._outputs = tuple([_ref(output) for output in outputs])
-            self._number = _next_number()
-            self._location = caller()
+            self._inputs, self._outputs = inputs, tuple([_ref(output) for output in outputs])
+            self._number, self._location = _next_number(), caller()
+            self._tuple_types = tuple([(y.shape, y.dtype) for y in outputs])
         return outputs
 
     def _leave_snapshot(self) -> None:
@@ -184,38 +172,16 @@ class Function:
             ValueError: if forward gives another output now than it did.
         """
         again = copy.copy(self)
+        xs = [as_of(x, self) if is_differentiable(x) else array_of(x) for x in self._inputs]
+        y = again.forward(*[x if isinstance(x, Variable) else operand(x) for x in xs])
+        ys = y if isinstance(y, (tuple, list)) else (y,)
+        for new, link in zip(ys, self._outputs, strict=True):
+            if (old := link()) is not None and not arrays.alike(array_of(new), old._data):
+                raise errors.not_repeatable(self)
         again._outputs = ()
-        inputs = [
-            as_of(x, self) if isinstance(x, Variable) else _constant(self, x) for x in self._inputs
-        ]
-        y = again.forward(*[x if is_differentiable(x) else array_of(x) for x in inputs])
-        for new, link in zip(
-            y if isinstance(y, (tuple, list)) else (y,), self._outputs, strict=True
-        ):
-            old = link()
-            if old is not None and not _same(array_of(new), old._data):
-                raise ValueError(
-                    f"the forward of {type(self).__name__} gave another output when it was run"
-                    " again for a derivative of higher order: it is random, keeps state from call"
-                    f" to call, or an input was changed in place\n  {self.where()}"
-                )
         if not self._is_ours:
-            again._inputs = tuple(_guarded(x) if is_differentiable(x) else x for x in inputs)
+            again._inputs = tuple(_guarded(x) if isinstance(x, Variable) else x for x in xs)
         return again
-
-    def where(self) -> str:
-        """The line of the user's code that called it, for messages."""
-        return f"called at {describe_location(self._location)}" if self._location else "by hand"
-
-
-class Copy(Function):
-    """A copy of an array: y = x."""
-
-    def forward(self, x: Array) -> Array:
-        return arrays.copy(x)
-
-    def backward(self, gy: Array) -> Array:
-        return gy
 
 
 class _GuardedInput(Variable):
@@ -224,16 +190,13 @@ class _GuardedInput(Variable):
     __slots__ = ()
 
     def _refuse(self, data: Any = None) -> Array:
-        raise ValueError(
-            "self.input.data is a constant to a derivative of higher order, which would come out"
-            " wrong; write self.input (or keep x in forward: self.x = x)"
-        )
+        raise errors.constant_input()
 
     data = property(_refuse, _refuse)
 
 
 def _guarded(x: Variable) -> Variable:
-    guarded: Variable = Copy()(x)
+    guarded: Variable = arrays.copy(x)
     guarded.__class__ = _GuardedInput
     return guarded
 
@@ -252,75 +215,3 @@ def as_of(x: Variable, function: Function) -> Variable:
     while (creator := x._creator) is not None and creator._number > function._number:
         x = creator._inputs[0]
     return x
-
-
-def set_aside(x: Variable) -> Variable:
-    """The present ``x`` as a Variable of its own in x's place in the graph, before x changes."""
-    older = Variable(x._data, x.name)
-    older._creator = creator = x._creator
-    if creator is not None:
-        creator._outputs = tuple(
-            [_ref(older) if link() is x else link for link in creator._outputs]
-        )
-    return older
-
-
-def become(x: Variable, new: Variable) -> None:
-    """Let ``x`` be what ``new``, a result of one output, is."""
-    x._data, x._creator = new._data, new._creator
-    if x._creator is not None:
-        x._creator._outputs = (_ref(x),)
-
-
-def explained(error: Exception, function: Function, xs: tuple[Any, ...]) -> Exception:
-    """``error``, of the same built-in kind, naming the operation, its arguments and the line."""
-    names = list(inspect.signature(function.forward).parameters)
-    names += [f"input {i}" for i in range(len(names), len(xs))]
-    arguments = ", ".join(
-        f"{name}: {describe(array_of(x))}" for name, x in zip(names, xs, strict=False)
-    )
-    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
-    return kind(
-        f"{type(function).__name__}({arguments}): {error}\n"
-        f"  called at {describe_location(caller())}"
-    )
-
-
-def _constant(function: Function, x: Any) -> Array:
-    """What is no Variable among the inputs: an array or a number as it is, a list as an array."""
-    if isinstance(x, NUMBERS) or is_array(x):
-        return x
-    if isinstance(x, (list, tuple)):
-        return as_array(x)
-    raise TypeError(
-        f"{type(function).__name__} takes Variables, arrays and numbers, not {describe(x)}\n"
-        f"  called at {describe_location(caller())}"
-    )
-
-
-def _result(function: Function, y: Any) -> Array:
-    """What ``forward`` returned, as an array."""
-    if isinstance(y, Variable):
-        raise TypeError(
-            f"the forward of {type(function).__name__} got arrays and returned a Variable, whose"
-            " history would be lost: pass that Variable to the call, as an input"
-        )
-    try:
-        return as_array(y)
-    except TypeError as error:
-        raise TypeError(
-            f"the forward of {type(function).__name__} returned {describe(y)}"
-        ) from error
-
-
-def _same(new: Array, old: Array) -> bool:
-    """Equal up to rounding; traced arrays have no values to compare."""
-    if not isinstance(old, np.ndarray) or not isinstance(new, np.ndarray | np.generic):
-        return True
-    if new.shape != old.shape:
-        return False
-    if not is_floating(old):
-        return bool(np.all(new == old))
-    tolerance = 1e4 * float(np.finfo(old.dtype).eps)
-    scale = np.max(np.abs(old), where=np.isfinite(old), initial=0.0)
-    return bool(np.allclose(new, old, rtol=0.0, atol=tolerance * scale, equal_nan=True))

@@ -4,69 +4,24 @@
     y = x * x                   # y.creator is a Multiply, y.creator.inputs is (x, x)
     y.backward()                # x.grad is 1.0
 
-The operators and array methods are declared here and bound to operations in
-``ops/operators.py``: the core knows how to differentiate, not what.
+Operators and array methods are declared in ``array_methods.py`` and bound to operations in
+``koubai/__init__.py``: the core knows how to differentiate, not what.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from koubai.arrays import Array, describe, is_array, standard_name
+from koubai import arrays
+from koubai.array_methods import ArrayMethods
+from koubai.arrays import Array, as_array
 
 if TYPE_CHECKING:
     from koubai.core.function import Function
 
-# Whether operations on Variables are being recorded; off inside ``no_grad()``. A context variable,
-# so that one thread's no_grad() is not another's.
-recording: ContextVar[bool] = ContextVar("recording", default=True)
 
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Operations inside are computed but not recorded; also a decorator, ``@no_grad()``.
-
-    >>> x = Variable(2.0)
-    >>> with no_grad():
-    ...     y = x * x
-    >>> y.creator is None
-    True
-    """
-    token = recording.set(False)
-    try:
-        yield
-    finally:
-        recording.reset(token)
-
-
-def as_array(x: Any) -> Array:
-    """``x`` as an array: numbers become float64, lists go through NumPy, arrays stay themselves.
-
-    Raises:
-        TypeError: for what holds no real numbers (text, objects, complex numbers) and for a
-            Variable, which would lose its history.
-    """
-    if isinstance(x, Variable):
-        raise TypeError(f"expected an array, got {x!r}; its array is .data")
-    if isinstance(x, (int, float)) and not isinstance(x, (bool, np.generic)):
-        return np.asarray(float(x))
-    if not is_array(x) or isinstance(x, np.generic):
-        x = np.asarray(x)
-    if isinstance(x, np.ndarray) and x.dtype.kind not in "fiub":
-        raise TypeError(
-            f"a Variable holds real numbers (floats, integers or booleans), not {describe(x)}"
-            + ("; complex numbers are not supported yet" if x.dtype.kind == "c" else "")
-        )
-    return x
-
-
-class Variable:
+class Variable(ArrayMethods):
     """An array in a graph of computations.
 
     Args:
@@ -90,9 +45,13 @@ class Variable:
 
     __slots__ = ("__weakref__", "_creator", "_data", "grad", "name")
     __hash__ = object.__hash__  # by identity, although == compares elements
+    cannot = (
+        "{function} would lose the history of a Variable; for a constant call it on v.data (for a"
+        " single number write v.item())"
+    )
 
     def __init__(self, data: Any, name: str | None = None) -> None:
-        self._data = as_array(data)
+        self.data = data
         self._creator: Function | None = None
         self.grad: Any = None
         self.name = name
@@ -116,14 +75,6 @@ class Variable:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self._data.shape)
-
-    @property
-    def ndim(self) -> int:
-        return int(self._data.ndim)
-
-    @property
-    def size(self) -> int:
-        return int(self._data.size)
 
     @property
     def dtype(self) -> Any:
@@ -155,120 +106,22 @@ class Variable:
         return self._data
 
     def item(self) -> float | int | bool:
-        """The single number it holds, as a Python number.
+        """The single number it holds, as a Python number, for printing and logs.
 
         Raises:
             ValueError: if it holds more than one number.
         """
-        if self.size != 1:
-            raise ValueError(f"item() needs a single number, this is {describe(self)}")
-        number: float | int | bool = np.asarray(self._data).item()
-        return number
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a 0-d Variable")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Variable]:
-        return (self[i] for i in range(len(self)))
+        return arrays.item(self._data)
 
     def __repr__(self) -> str:
-        data = self._data
-        if isinstance(data, np.ndarray):
-            text = np.array2string(data, separator=", ", prefix="Variable(")
-        else:
-            text = repr(data)
-        if self.dtype != np.float64:
-            text += f", dtype={self.dtype}"
-        return f"Variable({text}" + (f", name={self.name!r})" if self.name else ")")
-
-    # Comparisons are not differentiable: they return arrays.
-
-    def __eq__(self, other: object) -> Any:
-        return self._data == array_of(other)
-
-    def __ne__(self, other: object) -> Any:
-        return self._data != array_of(other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._data < array_of(other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._data <= array_of(other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._data > array_of(other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._data >= array_of(other)
+        name = f", name={self.name!r}" if self.name else ""
+        return f"Variable({arrays.text(self._data)}{name})"
 
     def __bool__(self) -> bool:
         return bool(self._data)
 
-    # Nothing detaches silently: what would turn a Variable into plain numbers says what to write.
-
-    def __float__(self) -> float:
-        raise TypeError("float() of a Variable would lose its history; write v.item()")
-
-    def __int__(self) -> int:
-        raise TypeError("int() of a Variable would lose its history; write int(v.item())")
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise TypeError(
-            "a plain array of a Variable would lose its history; write v.data where a constant is"
-            " meant (np.array([v.data, w.data]))"
-        )
-
-    # NumPy's functions called on a Variable become koubai's: np.exp(v) is koubai.exp(v).
-
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return sys.modules[__package__.partition(".")[0]]
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}="
-            raise TypeError(f"np.{ufunc.__name__}{how} is not supported on a Variable")
-        return self.__array_function__(ufunc, (), inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        function = getattr(self.__array_namespace__(), standard_name(func), None)
-        if function is None:
-            raise TypeError(
-                f"koubai has no {func.__module__}.{func.__name__} that can be differentiated;"
-                " call it on v.data for a constant"
-            )
-        return function(*args, **kwargs)
-
-    if TYPE_CHECKING:  # bound in ops/operators.py
-
-        def __add__(self, other: Any) -> Variable: ...
-        def __radd__(self, other: Any) -> Variable: ...
-        def __sub__(self, other: Any) -> Variable: ...
-        def __rsub__(self, other: Any) -> Variable: ...
-        def __mul__(self, other: Any) -> Variable: ...
-        def __rmul__(self, other: Any) -> Variable: ...
-        def __truediv__(self, other: Any) -> Variable: ...
-        def __rtruediv__(self, other: Any) -> Variable: ...
-        def __pow__(self, other: Any) -> Variable: ...
-        def __rpow__(self, other: Any) -> Variable: ...
-        def __matmul__(self, other: Any) -> Variable: ...
-        def __rmatmul__(self, other: Any) -> Variable: ...
-        def __neg__(self) -> Variable: ...
-        def __pos__(self) -> Variable: ...
-        def __getitem__(self, index: Any) -> Variable: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def copy(self) -> Variable: ...
-        def astype(self, dtype: Any) -> Variable: ...
-        def dot(self, other: Any) -> Variable: ...
-        def sum(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def mean(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def max(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def min(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def reshape(self, *shape: Any) -> Variable: ...
-        def transpose(self, *axes: Any) -> Variable: ...
-        @property
-        def T(self) -> Variable: ...
 
 
 def array_of(x: Any) -> Any:

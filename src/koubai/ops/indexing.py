@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from koubai import arrays
 from koubai.arrays import Array
 from koubai.core import Function, Variable
-from koubai.core.function import become, is_differentiable, set_aside
-from koubai.core.variable import array_of, recording
+from koubai.core.function import is_differentiable
+from koubai.core.variable import array_of
+from koubai.recording import recording
 
 
 def plain_index(index: Any) -> Any:
@@ -90,9 +92,17 @@ def setitem(x: Variable, index: Any, value: Any, /) -> None:
     if not recording.get() or not is_differentiable(x):
         x._data = SetItem(plain_index(index)).forward(x._data, array_of(value))
         return
-    if x._creator is None:
+    if (creator := x._creator) is None:
         raise ValueError(
             f"x[...] = on {x!r}, a leaf: write x.data[...] = to change its value, or"
             " y = x.copy(); y[...] = to compute with a changed copy"
         )
-    become(x, SetItem(plain_index(index))(set_aside(x), value))
+    # The present x becomes a Variable of its own, in x's place in the graph so far ...
+    older = Variable(x._data, x.name)
+    older._creator = creator
+    link = weakref.ref(older)
+    creator._outputs = tuple([link if other() is x else other for other in creator._outputs])
+    # ... and x the output of the write.
+    write = SetItem(plain_index(index))
+    x._data, x._creator = write(older, value)._data, write
+    write._outputs = (weakref.ref(x),)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from koubai.arrays import Array, namespace
+from koubai.arrays import Array, namespace, sum_to
 from koubai.core import Function, Variable
-from koubai.core.backward import sum_to
 
 
 class Matmul(Function):

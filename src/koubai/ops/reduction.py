@@ -75,7 +75,7 @@ class Max(Reduction):
         return self.expand(gy) * (mask / xp.sum(mask, axis=self.axis, keepdims=True))
 
 
-def sum(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+def sum(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     """The sum of the elements along ``axis``.
 
     >>> sum(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
@@ -84,7 +84,7 @@ def sum(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
     return Sum(axis, keepdims)(x)
 
 
-def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+def mean(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     """The mean of the elements along ``axis``.
 
     >>> mean(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
@@ -93,7 +93,7 @@ def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
     return Mean(axis, keepdims)(x)
 
 
-def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     """The largest element along ``axis``; equal ones share the gradient.
 
     >>> max(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
@@ -102,7 +102,7 @@ def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
     return Max(axis, keepdims)(x)
 
 
-def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Variable:
+def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     """The smallest element along ``axis``; equal ones share the gradient.
 
     >>> min(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)

@@ -13,7 +13,7 @@ from types import CodeType
 
 Location = tuple[CodeType, int]
 
-_PACKAGE = str(Path(__file__).parent.parent)
+_PACKAGE = str(Path(__file__).parent)
 
 
 class _IsOurs(dict[str, bool]):

@@ -1,0 +1,170 @@
+"""What an object that stands for an array answers to, beside being one: the table.
+
+A ``Variable`` and a traced array stand for an array in code that was written for NumPy, so both
+have the same operators and ndarray methods, and answer to NumPy's own protocols. Each of these is
+a function of the object's array namespace: ``x + y`` is ``namespace(x).add(x, y)``, and so are
+``np.add(x, y)`` and ``ndarray + x``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from koubai.arrays import namespace
+
+# Python's operators, by the standard's name of the function. The first six work both ways round.
+OPERATORS = {
+    "__add__": "add",
+    "__sub__": "subtract",
+    "__mul__": "multiply",
+    "__truediv__": "divide",
+    "__pow__": "pow",
+    "__matmul__": "matmul",
+    "__neg__": "negative",
+    "__pos__": "copy",
+    "__eq__": "equal",
+    "__ne__": "not_equal",
+    "__lt__": "less",
+    "__le__": "less_equal",
+    "__gt__": "greater",
+    "__ge__": "greater_equal",
+    "__getitem__": "getitem",
+    "__setitem__": "setitem",
+}
+REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul")
+# The ndarray methods, which all take the array and then what the function of that name takes.
+METHODS = ("astype", "copy", "dot", "max", "mean", "min", "sum")
+
+# What NumPy's functions are called in the standard, where the names differ.
+STANDARD_NAMES = {
+    "absolute": "abs",
+    "amax": "max",
+    "amin": "min",
+    "concatenate": "concat",
+    "power": "pow",
+    "true_divide": "divide",
+}
+
+
+class ArrayMethods:
+    """The operators, ndarray methods and NumPy protocols of an object with a namespace."""
+
+    __slots__ = ()
+    shape: Any
+    dtype: Any
+    cannot: ClassVar[str]
+    """Why a NumPy function is refused, with the way out: "... {function} ..."."""
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def T(self) -> Self:
+        result: Self = namespace(self).transpose(self)
+        return result
+
+    def reshape(self, *shape: Any) -> Self:
+        """In another shape: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
+        result: Self = namespace(self).reshape(self, _one_or_all(shape))
+        return result
+
+    def transpose(self, *axes: Any) -> Self:
+        """Axes reversed, or in the order given: ``x.transpose(1, 0)`` or ``((1, 0))``."""
+        result: Self = namespace(self).transpose(self, _one_or_all(axes) if axes else None)
+        return result
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"len() of a 0-d {type(self).__name__}")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    # What would turn it into plain numbers is refused: nothing leaves the graph, or the trace,
+    # silently.
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise TypeError(self.cannot.format(function="np.array()"))
+
+    def __float__(self) -> float:
+        raise TypeError(self.cannot.format(function="float()"))
+
+    def __int__(self) -> int:
+        raise TypeError(self.cannot.format(function="int()"))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or kwargs:
+            how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}="
+            raise TypeError(self.cannot.format(function=f"np.{ufunc.__name__}{how}"))
+        return self.__array_function__(ufunc, (), inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        name = STANDARD_NAMES.get(func.__name__, func.__name__)
+        function = getattr(namespace(self), name, None)
+        # np.linalg.norm is not np.norm: only what stands in NumPy's main namespace has this name.
+        if function is None or getattr(func, "__module__", "numpy") not in ("numpy", None):
+            module = getattr(func, "__module__", None) or "numpy"
+            raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))
+        return function(*args, **kwargs)
+
+    if TYPE_CHECKING:  # bound by bind_methods
+
+        def __add__(self, other: Any) -> Self: ...
+        def __radd__(self, other: Any) -> Self: ...
+        def __sub__(self, other: Any) -> Self: ...
+        def __rsub__(self, other: Any) -> Self: ...
+        def __mul__(self, other: Any) -> Self: ...
+        def __rmul__(self, other: Any) -> Self: ...
+        def __truediv__(self, other: Any) -> Self: ...
+        def __rtruediv__(self, other: Any) -> Self: ...
+        def __pow__(self, other: Any) -> Self: ...
+        def __rpow__(self, other: Any) -> Self: ...
+        def __matmul__(self, other: Any) -> Self: ...
+        def __rmatmul__(self, other: Any) -> Self: ...
+        def __neg__(self) -> Self: ...
+        def __pos__(self) -> Self: ...
+        def __eq__(self, other: object) -> Any: ...
+        def __ne__(self, other: object) -> Any: ...
+        def __lt__(self, other: Any) -> Any: ...
+        def __le__(self, other: Any) -> Any: ...
+        def __gt__(self, other: Any) -> Any: ...
+        def __ge__(self, other: Any) -> Any: ...
+        def __getitem__(self, index: Any) -> Self: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def astype(self, dtype: Any) -> Self: ...
+        def copy(self) -> Self: ...
+        def dot(self, other: Any) -> Self: ...
+        def max(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def min(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def sum(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+
+
+def _one_or_all(args: tuple[Any, ...]) -> Any:
+    return args[0] if len(args) == 1 and not isinstance(args[0], int) else args
+
+
+def bind_methods(cls: type[ArrayMethods], xp: Any) -> None:
+    """Give ``cls``, whose array namespace is ``xp``, the operators and methods of the table.
+
+    They are bound to the functions themselves, not looked up in the namespace at each call: an
+    operator costs no more than the function.
+    """
+    for method, name in OPERATORS.items():
+        setattr(cls, method, getattr(xp, name))
+    for method in METHODS:
+        setattr(cls, method, getattr(xp, method))
+    for stem in REFLECTED:
+        setattr(cls, f"__r{stem}__", _reflected(getattr(xp, OPERATORS[f"__{stem}__"])))
+
+
+def _reflected(function: Any) -> Any:
+    return lambda self, other: function(other, self)

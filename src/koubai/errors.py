@@ -1,0 +1,120 @@
+"""What the engine says when something is wrong: what, where, and what to write instead.
+
+Each function makes the exception; the code that found the mistake raises it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from koubai.arrays import describe
+from koubai.location import caller, describe_location
+
+
+def _name(function: Any) -> str:
+    return type(function).__name__
+
+
+def where(function: Any) -> str:
+    """The line that called a function of a graph, if it is known: the end of a message."""
+    location = function._location
+    return f"\n  called at {describe_location(location)}" if location else ""
+
+
+# Calls.
+
+
+def call_failed(error: Exception, function: Any, xs: Sequence[Any]) -> Exception:
+    """``error``, of the same built-in kind, with the operation, its arguments and the line."""
+    names = list(inspect.signature(function.forward).parameters)
+    names += [f"input {i}" for i in range(len(names), len(xs))]
+    arguments = ", ".join(f"{name}: {describe(x)}" for name, x in zip(names, xs, strict=False))
+    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+    return kind(
+        f"{_name(function)}({arguments}): {error}\n  called at {describe_location(caller())}"
+    )
+
+
+def not_called(function: Any) -> AttributeError:
+    return AttributeError(f"{_name(function)} has not been called on a Variable yet")
+
+
+def not_repeatable(function: Any) -> ValueError:
+    return ValueError(
+        f"the forward of {_name(function)} gave another output when it was run again for a"
+        " derivative of higher order: it is random, keeps state from call to call, or an input"
+        f" was changed in place{where(function)}"
+    )
+
+
+def constant_input() -> ValueError:
+    return ValueError(
+        "self.input.data is a constant to a derivative of higher order, which would come out"
+        " wrong; write self.input (or keep x in forward: self.x = x)"
+    )
+
+
+# The backward pass.
+
+
+def nothing_computed(y: Any) -> ValueError:
+    return ValueError(
+        f"backward(): {y!r} was not computed from other Variables: it is a leaf, or was computed"
+        " inside no_grad()"
+    )
+
+
+def nothing_differentiable() -> ValueError:
+    return ValueError(
+        "backward(): nothing differentiable in reach, all Variables that this one was computed"
+        " from hold integers or booleans; write Variable(x.astype(float)) for real numbers"
+    )
+
+
+def not_real(y: Any) -> ValueError:
+    return ValueError(
+        f"backward() of {describe(y)}: integers and booleans have no gradient; compute with real"
+        " numbers (Variable(x.astype(float)))"
+    )
+
+
+def not_a_number(y: Any) -> ValueError:
+    return ValueError(
+        f"backward() of {describe(y)}, which is not a single number, needs the gradient to start"
+        f" from: y.backward(gy) with gy of shape {y.shape}, or y.sum().backward()"
+    )
+
+
+def wrong_seed(gy: Any, y: Any) -> ValueError:
+    return ValueError(
+        f"backward(gy): gy is {describe(gy)}, and must have the shape {y.shape} of the Variable"
+        " that it is called on"
+    )
+
+
+def wrong_grad(x: Any) -> ValueError:
+    return ValueError(f"the .grad that was set on {x!r} is {describe(x.grad)}: not of its shape")
+
+
+def wrong_count(function: Any, gxs: Sequence[Any], differentiable: int) -> ValueError:
+    return ValueError(
+        f"the backward of {_name(function)} returned {len(gxs)} gradients for"
+        f" {len(function._inputs)} inputs, {differentiable} of them differentiable"
+        f"{where(function)}"
+    )
+
+
+def no_gradient(function: Any, x: Any) -> ValueError:
+    return ValueError(
+        f"the backward of {_name(function)} returned None for {describe(x)}, which is"
+        f" differentiable; return zeros if it has no influence{where(function)}"
+    )
+
+
+def wrong_shape(function: Any, gx: Any, x: Any) -> ValueError:
+    return ValueError(
+        f"the backward of {_name(function)} returned {describe(gx)} as the gradient of"
+        f" {describe(x)}: the shapes must be equal{where(function)}"
+    )
