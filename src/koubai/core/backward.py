@@ -75,7 +75,7 @@ def propagate(
                     gxs = f.backward(gys[0])
                 else:
                     gys = _gradients_of_outputs(f, take, create_graph)
-                    gxs = (f.rerun() if create_graph else f).backward(*gys)
+                    gxs = (f.differentiable_backward if create_graph else f.backward)(*gys)
             except Exception as error:
                 error.add_note(f"in the backward of {type(f).__name__}{errors.where(f)}")
                 raise

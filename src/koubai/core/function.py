@@ -20,7 +20,6 @@ while older results are alive, those get a snapshot of it as their creator:
 
 from __future__ import annotations
 
-import copy
 import itertools
 import weakref
 from typing import Any
@@ -32,6 +31,7 @@ from koubai.arrays import Array, as_array, is_floating, operand
 from koubai.core.variable import Variable, array_of
 from koubai.location import Location, caller
 from koubai.recording import recording
+from koubai.snapshot import snapshot
 
 _next_number = itertools.count(1).__next__
 _new, _ref, _ndarray = object.__new__, weakref.ref, np.ndarray
@@ -158,30 +158,33 @@ class Function:
         """Before it is called again: results that are still alive get a copy as their creator."""
         alive = [y for link in self._outputs if (y := link()) is not None and y._creator is self]
         if alive:
-            snapshot = copy.copy(self)
+            older = snapshot(self)
             for output in alive:
-                output._creator = snapshot
+                output._creator = older
         self._inputs = self._outputs = ()
 
-    def rerun(self) -> Function:
-        """A copy whose ``forward`` has run again, on Variables: what it keeps has a history.
+    def differentiable_backward(self, *gys: Variable) -> Any:
+        """Gradients that can be differentiated: backward on Variables, by a copy of this function.
 
-        Its ``backward``, called with Variables, computes gradients that can be differentiated.
+        Its ``forward`` is run again, on Variables, so that what it keeps has a history too.
 
         Raises:
             ValueError: if forward gives another output now than it did.
         """
-        again = copy.copy(self)
+        again = snapshot(self)
         xs = [as_of(x, self) if is_differentiable(x) else array_of(x) for x in self._inputs]
         y = again.forward(*[x if isinstance(x, Variable) else operand(x) for x in xs])
         ys = y if isinstance(y, (tuple, list)) else (y,)
         for new, link in zip(ys, self._outputs, strict=True):
             if (old := link()) is not None and not arrays.alike(array_of(new), old._data):
                 raise errors.not_repeatable(self)
-        again._outputs = ()
         if not self._is_ours:
             again._inputs = tuple(_guarded(x) if isinstance(x, Variable) else x for x in xs)
-        return again
+        kept = dict(vars(again))
+        gxs = again.backward(*gys)
+        # What backward assigned, self.dW for instance, belongs to the user's own object.
+        vars(self).update({k: v for k, v in vars(again).items() if kept.get(k) is not v})
+        return gxs
 
 
 class _GuardedInput(Variable):

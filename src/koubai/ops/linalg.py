@@ -42,7 +42,9 @@ class Linear(Function):
 
     def forward(self, x: Array, W: Array, b: Array) -> Array:
         if W.ndim != 2 or b.shape != W.shape[1:] or x.ndim < 1 or x.shape[-1] != W.shape[0]:
-            raise ValueError("needs x (..., I), W (I, O) and b (O,)")
+            raise ValueError(
+                f"needs x (..., I), W (I, O) and b (O,), not {x.shape}, {W.shape} and {b.shape}"
+            )
         self.x, self.W = x, W
         return x @ W + b
 

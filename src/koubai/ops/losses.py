@@ -48,8 +48,10 @@ class SoftmaxCrossEntropy(Function):
 
     def forward(self, x: Array, t: Array) -> Array:
         if len(x.shape) != 2 or math.prod(x.shape) == 0:
-            raise ValueError("scores x must be of the shape (N, C), with neither of them 0")
-        self.t = t = _targets(x, t)
+            raise ValueError(
+                f"scores x must be of the shape (N, C), neither of them 0, not {x.shape}"
+            )
+        self.t = t = as_targets(x, t)
         self.log_y = arrays.log_softmax(x, axis=-1)
         xp = namespace(self.log_y, t)
         return -xp.sum(t * self.log_y) / x.shape[0]
@@ -63,7 +65,7 @@ class SoftmaxCrossEntropy(Function):
         return gx, -self.log_y * scale if self.needs_grad(1) else None
 
 
-def _targets(x: Array, t: Array) -> Array:
+def as_targets(x: Array, t: Array) -> Array:
     """The targets as an array like ``x``: labels (N,) become one-hot rows (N, C)."""
     n, classes = x.shape
     if t.shape == x.shape and (is_floating(t) or is_integer(t)):

@@ -1,0 +1,6 @@
+"""From an ordinary Python function to one array program."""
+
+from koubai.compiler.compiled import compile
+from koubai.compiler.trace.traced import TraceError
+
+__all__ = ["TraceError", "compile"]

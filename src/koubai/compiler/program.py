@@ -1,0 +1,112 @@
+"""The array program: what a compiled function does, as a list of primitive operations.
+
+Typed, with static shapes, in single-assignment form: value 0 to n-1 are the inputs, and each
+instruction computes one value more. It prints as text, one line an instruction:
+
+    inputs %0: float32[2, 3], %1: float32[3]
+    %2 = add %0 %1 : float32[2, 3]                  # net.py:7
+    %3 = sum %2 axis=(0, 1) : float32[]             # net.py:8
+    outputs %3
+
+``verify`` holds a program against the primitives' own rules, after every pass that changes one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.location import Location, describe_location
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One primitive applied to earlier values.
+
+    Attributes:
+        op: its name in ``PRIMITIVES``.
+        inputs: the numbers of the values it is applied to.
+        params: what else it needs, known when the program is made.
+        type: dtype and shape of the value it computes.
+        location: the user's line, for messages.
+    """
+
+    op: str
+    inputs: tuple[int, ...]
+    params: dict[str, Any]
+    type: Type
+    location: Location | None = field(default=None, compare=False)
+
+
+@dataclass
+class Program:
+    """Inputs, instructions, and which values are the results."""
+
+    inputs: list[Type]
+    instructions: list[Instruction] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def type_of(self, value: int) -> Type:
+        n = len(self.inputs)
+        return self.inputs[value] if value < n else self.instructions[value - n].type
+
+    def lines(self, locations: bool = False) -> list[str]:
+        """The text of each instruction, with the user's line on request."""
+        return [
+            _line(len(self.inputs) + i, instruction, locations)
+            for i, instruction in enumerate(self.instructions)
+        ]
+
+    def text(self, locations: bool = False) -> str:
+        """The whole program; two programs with equal texts compute the same."""
+        inputs = ", ".join(f"%{i}: {type_}" for i, type_ in enumerate(self.inputs))
+        outputs = " ".join(f"%{value}" for value in self.outputs)
+        return "\n".join([f"inputs {inputs}", *self.lines(locations), f"outputs {outputs}"])
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _line(value: int, instruction: Instruction, location: bool) -> str:
+    words = [instruction.op, *(f"%{i}" for i in instruction.inputs)]
+    words += [f"{name}={_param(param)}" for name, param in instruction.params.items()]
+    line = f"%{value} = {' '.join(words)} : {instruction.type}"
+    if location and instruction.location is not None:
+        line = f"{line:60}  # {describe_location(instruction.location)}"
+    return line
+
+
+def _param(param: Any) -> str:
+    if isinstance(param, np.ndarray):
+        if param.size == 1:
+            return repr(param.item())
+        # By content: equal texts are equal programs.
+        return f"<{hashlib.sha256(np.ascontiguousarray(param).tobytes()).hexdigest()[:16]}>"
+    return str(param)
+
+
+def verify(program: Program) -> None:
+    """Check that every value is defined before its use, and has the type that its primitive gives.
+
+    Raises:
+        ValueError: naming the first instruction that is wrong.
+    """
+    n = len(program.inputs)
+    for i, (instruction, line) in enumerate(
+        zip(program.instructions, program.lines(locations=True), strict=True)
+    ):
+        if instruction.op not in PRIMITIVES:
+            raise ValueError(f"no such primitive: {line}")
+        if any(not 0 <= value < n + i for value in instruction.inputs):
+            raise ValueError(f"a value is used before it is computed: {line}")
+        types = [program.type_of(value) for value in instruction.inputs]
+        expected = PRIMITIVES[instruction.op].infer(*types, **instruction.params)
+        if expected != instruction.type:
+            raise ValueError(f"the type should be {expected}: {line}")
+    for value in program.outputs:
+        if not 0 <= value < n + len(program.instructions):
+            raise ValueError(f"no such value among the outputs: %{value}")
