@@ -19,8 +19,6 @@ def snapshot(x: Any) -> Any:
         return type(x)([snapshot(value) for value in x])
     if hasattr(type(x), "forward") and hasattr(type(x), "backward"):
         new = copy.copy(x)
-        # The links of a graph are no part of what it keeps.
-        links = {key: value for key, value in vars(x).items() if key.startswith("_")}
-        new.__dict__.update({k: snapshot(v) for k, v in vars(x).items() if k not in links})
+        vars(new).update(snapshot(vars(x)))
         return new
     return x

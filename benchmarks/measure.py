@@ -1,0 +1,57 @@
+"""How everything here is measured: in turns, warm-up apart, medians, and ratios of one run."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass
+class Row:
+    """One line of the table: ours against something, and the bar that we set ourselves."""
+
+    name: str
+    ours: float
+    other: float
+    against: str
+    unit: str
+    bar: float | None = None
+    spread: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.other
+
+
+def seconds(f: Callable[[], object]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    f()
+    return time.perf_counter() - start
+
+
+def in_turns(
+    ours: Callable[[], float], other: Callable[[], float], rounds: int
+) -> tuple[float, float, float]:
+    """Medians of ``rounds`` figures of each, taken in turns: a machine's speed drifts.
+
+    Returns:
+        The median of ours, of the other, and the spread of the ratio (half its interquartile
+        range).
+    """
+    ours(), other()  # warm-up
+    pairs = [(ours(), other()) for _ in range(rounds)]
+    ratios = statistics.quantiles([a / b for a, b in pairs], n=4)
+    a, b = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return a, b, (ratios[2] - ratios[0]) / 2
+
+
+def in_subprocess(code: str) -> float:
+    """The seconds that a new Python takes to run ``code``, itself left out."""
+    timed = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
+    out = subprocess.run([sys.executable, "-c", timed], check=True, capture_output=True, text=True)
+    return float(out.stdout)
