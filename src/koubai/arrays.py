@@ -26,6 +26,8 @@ Array: TypeAlias = Any
 """An array of any library that follows the standard, or a Python number."""
 
 NUMBERS = (bool, int, float, np.generic)
+REAL = "fiub"
+"""The kinds of NumPy dtypes that hold real numbers: floats, integers, booleans."""
 
 
 def namespace(*xs: Array) -> Any:
@@ -35,7 +37,7 @@ def namespace(*xs: Array) -> Any:
     'numpy'
     """
     for x in xs:
-        if type(x) is not np.ndarray and hasattr(x, "__array_namespace__"):
+        if not isinstance(x, np.ndarray | np.generic) and hasattr(x, "__array_namespace__"):
             return x.__array_namespace__()
     return np
 
@@ -106,7 +108,7 @@ def as_array(x: Any) -> Array:
         return np.asarray(float(x))
     if not is_array(x) or isinstance(x, np.generic):
         x = np.asarray(x)
-    if isinstance(x, np.ndarray) and x.dtype.kind not in "fiub":
+    if isinstance(x, np.ndarray) and x.dtype.kind not in REAL:
         raise TypeError(
             f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
             + ("; complex numbers are not supported yet" if x.dtype.kind == "c" else "")
@@ -118,12 +120,14 @@ def operand(x: Any) -> Array:
     """What an operation may be called with beside Variables: an array or a number, as it is.
 
     Raises:
-        TypeError: for anything else but a list, which becomes an array.
+        TypeError: for anything else but a list, which becomes an array; for what holds no real
+            numbers.
     """
+    unreal = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in REAL
+    if unreal or isinstance(x, (list, tuple)):
+        return as_array(x)
     if isinstance(x, NUMBERS) or is_array(x):
         return x
-    if isinstance(x, (list, tuple)):
-        return as_array(x)
     raise TypeError(f"operations take Variables, arrays and numbers, not {describe(x)}")
 
 
@@ -203,17 +207,22 @@ def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     if hasattr(xp, "scatter_add"):
         return xp.scatter_add(x, index, shape)
     y = xp.zeros(shape, dtype=x.dtype)
-    if xp is np and not _names_each_element_once(index):
+    if names_each_element_once(index):
+        y[index] = x
+    elif xp is np:
         np.add.at(y, index, x)
     else:
-        y[index] = x
+        raise TypeError(f"{xp.__name__} has no scatter-add, which index {index!r:.60} needs")
     return y
 
 
-def _names_each_element_once(index: Any) -> bool:
-    """True for slices, integers and boolean masks; integer arrays may repeat themselves."""
+def names_each_element_once(index: Any) -> bool:
+    """True for slices, integers and boolean masks; sequences of integers may repeat themselves."""
     parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(p, list) or (is_array(p) and is_integer(p) and p.ndim) for p in parts)
+    single = (int, slice, type(None), type(...))
+    return all(
+        isinstance(p, single) or (is_array(p) and (is_boolean(p) or not p.ndim)) for p in parts
+    )
 
 
 def raise_unless(condition: Array, message: str) -> None:

@@ -31,7 +31,8 @@ def call_failed(error: Exception, function: Any, xs: Sequence[Any]) -> Exception
     names = list(inspect.signature(function.forward).parameters)
     names += [f"input {i}" for i in range(len(names), len(xs))]
     arguments = ", ".join(f"{name}: {describe(x)}" for name, x in zip(names, xs, strict=False))
-    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+    kinds = (ValueError, TypeError, IndexError, AttributeError)
+    kind = next(k for k in kinds if isinstance(error, k))
     return kind(
         f"{_name(function)}({arguments}): {error}\n  called at {describe_location(caller())}"
     )

@@ -183,7 +183,8 @@ def _owned(gx: Any, f: Function, gys: tuple[Any, ...]) -> Any:
     """``gx`` for a leaf to keep: a copy, unless it is surely nobody else's.
 
     Ours return fresh arrays, the upstream gradient itself, or a view of it (no attribute of
-    theirs); of a user's function nothing is known.
+    theirs); of a user's function nothing is known, nor whether an array without ``base`` is a view.
     """
-    fresh = f._is_ours and getattr(gx, "base", None) is None and not any(gx is gy for gy in gys)
+    fresh = f._is_ours and getattr(array_of(gx), "base", gx) is None
+    fresh = fresh and not any(gx is gy for gy in gys)
     return gx if fresh else arrays.copy(gx)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from koubai import arrays, errors
-from koubai.arrays import Array, as_array, is_floating, operand
+from koubai.arrays import REAL, Array, as_array, is_floating, operand
 from koubai.core.variable import Variable, array_of
 from koubai.location import Location, caller
 from koubai.recording import recording
@@ -100,6 +100,9 @@ class Function:
     def backward(self, *gys: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     def needs_grad(self, index: int) -> bool:
         """Whether anybody will use the gradient of input ``index``; by hand, always.
 
@@ -122,7 +125,7 @@ class Function:
                     xs.append(x._data)
                     in_graph = True
                 else:
-                    xs.append(x if type(x) is _ndarray else operand(x))
+                    xs.append(x if type(x) is _ndarray and x.dtype.kind in REAL else operand(x))
             y = self.forward(*xs)
             if not in_graph:
                 result: Variable = y
@@ -138,7 +141,7 @@ class Function:
                     self._number = _next_number()
                     if not self._is_ours:
                         self._location = caller()
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
             cause = None if self._is_ours else error
             raise errors.call_failed(error, self, inputs) from cause
         return result

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import NUMBERS, Array, describe, is_boolean, namespace
+from koubai.arrays import NUMBERS, Array, describe, is_boolean, namespace, operand
 from koubai.core import Function, Variable
 
 
@@ -90,12 +90,17 @@ class Pow(Function):
         x1, x2 = self.x1, self.x2
         gx1 = gx2 = None
         if self.needs_grad(0):
-            # 0 * x1 ** (0 - 1) would be 0 * inf at x1 = 0.
-            exponent = _replace_zeros(x2) - 1
-            gx1 = gy * (x2 * x1**exponent)
+            gx1 = gy * (x2 * _base(x1, x2) ** (x2 - 1))
         if self.needs_grad(1):
             gx2 = gy * (self.y * _log(_replace_zeros(x1)))
         return gx1, gx2
+
+
+def _base(x1: Array, x2: Array) -> Array:
+    """``x1``, with 1 in place of 0 where x2 is 0: there 0 * x1 ** (0 - 1) would be 0 * inf."""
+    if isinstance(x2, NUMBERS):
+        return x1 if x2 else _replace_zeros(x1)
+    return namespace(x1, x2).where(x2 == 0, _replace_zeros(x1), x1)
 
 
 def _replace_zeros(x: Array) -> Array:
@@ -219,7 +224,7 @@ class Astype(Function):
 
     def forward(self, x: Array) -> Array:
         self.from_dtype = x.dtype
-        return namespace(x).astype(x, self.dtype)
+        return operand(namespace(x).astype(x, self.dtype))
 
     def backward(self, gy: Array) -> Array:
         return namespace(gy).astype(gy, self.from_dtype)

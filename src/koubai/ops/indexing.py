@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import Array
+from koubai.arrays import Array, names_each_element_once, namespace, shape_of
 from koubai.core import Function, Variable
 from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
@@ -57,10 +57,25 @@ class SetItem(Function):
         self.value = value
         return y
 
-    def backward(self, gy: Array) -> tuple[Array, Array]:
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
         gx = arrays.copy(gy)
         gx[self.index] = 0
-        return gx, gy[self.index]
+        return gx, self.gradient_of_value(gy) if self.needs_grad(1) else None
+
+    def gradient_of_value(self, gy: Array) -> Array:
+        written, xp = gy[self.index], namespace(gy)
+        if not names_each_element_once(self.index):
+            times = arrays.scatter_add(xp.ones_like(written), self.index, gy.shape)
+            arrays.raise_unless(
+                xp.all(times <= 1),
+                "x[index] = value, where index names an element twice: which of the two values it"
+                " gets is not defined, and so is the gradient of value",
+            )
+        # The value may have been repeated to the shape of x[index], and may have more axes than
+        # x[index], of length 1.
+        shape = shape_of(self.value)
+        extra = len(shape) - len(written.shape)
+        return xp.reshape(arrays.sum_to(written, shape[extra:] if extra > 0 else shape), shape)
 
 
 def getitem(x: Any, index: Any, /) -> Variable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from koubai.arrays import Array, namespace, sum_to
+from koubai.arrays import Array, describe, namespace, shape_of, sum_to
 from koubai.core import Function, Variable
 
 
@@ -77,8 +77,11 @@ def dot(x1: Any, x2: Any, /) -> Variable:
     >>> dot(Variable([1.0, 2.0]), Variable([3.0, 4.0]))
     Variable(11.)
     """
-    if not (getattr(x1, "ndim", 0) in (1, 2) and getattr(x2, "ndim", 0) in (1, 2)):
-        raise ValueError("dot takes vectors and matrices; for more axes write matmul, for 0-d *")
+    if not (len(shape_of(x1)) in (1, 2) and len(shape_of(x2)) in (1, 2)):
+        raise ValueError(
+            f"dot(x1: {describe(x1)}, x2: {describe(x2)}) takes vectors and matrices; for more axes"
+            " write matmul, for numbers *"
+        )
     return Matmul()(x1, x2)
 
 

@@ -6,7 +6,15 @@ import math
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import Array, describe, is_floating, is_integer, namespace, raise_unless
+from koubai.arrays import (
+    Array,
+    describe,
+    is_floating,
+    is_integer,
+    namespace,
+    raise_unless,
+    shape_of,
+)
 from koubai.core import Function, Variable
 
 
@@ -51,8 +59,8 @@ class SoftmaxCrossEntropy(Function):
             raise ValueError(
                 f"scores x must be of the shape (N, C), neither of them 0, not {x.shape}"
             )
-        self.t = t = as_targets(x, t)
         self.log_y = arrays.log_softmax(x, axis=-1)
+        self.t = t = as_targets(self.log_y, t)
         xp = namespace(self.log_y, t)
         return -xp.sum(t * self.log_y) / x.shape[0]
 
@@ -87,11 +95,14 @@ class MeanSquaredError(Function):
     """Mean squared error: y = (1/n) sum_i (x_i - t_i)^2 over all n elements."""
 
     def forward(self, x: Array, t: Array) -> Array:
-        if x.shape != t.shape:
+        shape, t_shape = shape_of(x), shape_of(t)
+        if shape != t_shape:
             raise ValueError(
-                f"x and t must have the same shape, not {x.shape} and {t.shape}, which would"
-                " broadcast; write t.reshape(...)"
+                f"x and t must have the same shape, not {shape} and {t_shape}; nothing is"
+                " broadcast, write t.reshape(...)"
             )
+        if math.prod(shape) == 0:
+            raise ValueError(f"the mean over no elements, x has the shape {shape}, is not defined")
         self.difference = x - t
         return namespace(self.difference).mean(self.difference * self.difference)
 

@@ -8,7 +8,6 @@ from typing import Any
 from koubai import arrays
 from koubai.arrays import Array, namespace
 from koubai.core import Function, Variable
-from koubai.ops.elementwise import negative
 
 Axis = int | tuple[int, ...] | None
 
@@ -24,7 +23,7 @@ class Reduction(Function):
         ndim = len(self.shape)
         if self.axis is None:
             return (1,) * ndim
-        axes = (self.axis,) if isinstance(self.axis, int) else self.axis
+        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         reduced = {axis % ndim for axis in axes}
         return tuple(1 if i in reduced else n for i, n in enumerate(self.shape))
 
@@ -65,14 +64,24 @@ class Max(Reduction):
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        y = namespace(x).max(x, axis=self.axis, keepdims=self.keepdims)
-        self.is_max = x == namespace(y).reshape(y, self.kept_shape())
+        y = self.extremum(x)
+        self.chosen = x == namespace(y).reshape(y, self.kept_shape())
         return y
 
+    def extremum(self, x: Array) -> Array:
+        return namespace(x).max(x, axis=self.axis, keepdims=self.keepdims)
+
     def backward(self, gy: Array) -> Array:
-        xp = namespace(gy, self.is_max)
-        mask = xp.astype(self.is_max, gy.dtype)
+        xp = namespace(gy, self.chosen)
+        mask = xp.astype(self.chosen, gy.dtype)
         return self.expand(gy) * (mask / xp.sum(mask, axis=self.axis, keepdims=True))
+
+
+class Min(Max):
+    """Minimum along axes. Equal minima share the gradient equally."""
+
+    def extremum(self, x: Array) -> Array:
+        return namespace(x).min(x, axis=self.axis, keepdims=self.keepdims)
 
 
 def sum(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
@@ -108,4 +117,4 @@ def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     >>> min(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Variable([1., 2.])
     """
-    return negative(max(negative(x), axis=axis, keepdims=keepdims))
+    return Min(axis, keepdims)(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from koubai.arrays import Array, namespace, shape_of, sum_to
+from koubai.arrays import Array, describe, namespace, shape_of, sum_to
 from koubai.core import Function, Variable
 
 Shape = int | tuple[int, ...]
@@ -87,9 +87,9 @@ def matrix_transpose(x: Any, /) -> Variable:
     >>> matrix_transpose(Variable(np.ones((5, 2, 3)))).shape
     (5, 3, 2)
     """
-    ndim = len(x.shape)
+    ndim = len(shape_of(x))
     if ndim < 2:
-        raise ValueError(f"matrix_transpose needs two axes or more, x has the shape {x.shape}")
+        raise ValueError(f"matrix_transpose(x: {describe(x)}): x must have two axes or more")
     return permute_dims(x, (*range(ndim - 2), ndim - 1, ndim - 2))
 
 

@@ -1,0 +1,9 @@
+"""Networks from modules: layers with parameters, and layers made of layers."""
+
+from koubai.nn import init
+from koubai.nn.activations import ReLU, Sigmoid, Tanh
+from koubai.nn.linear import Linear
+from koubai.nn.module import Module, Parameter
+from koubai.nn.sequential import Sequential
+
+__all__ = ["Linear", "Module", "Parameter", "ReLU", "Sequential", "Sigmoid", "Tanh", "init"]
