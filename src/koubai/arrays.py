@@ -31,20 +31,33 @@ REAL = "fiub"
 
 
 def namespace(*xs: Array) -> Any:
-    """The module whose functions work on ``xs``: the first that is not NumPy's, else NumPy.
+    """The module whose functions work on ``xs``: a Variable's, else the first that is not NumPy's.
 
     >>> namespace(np.ones(3)).__name__
     'numpy'
     """
+    xp: Any = np
     for x in xs:
-        if not isinstance(x, np.ndarray | np.generic) and hasattr(x, "__array_namespace__"):
-            return x.__array_namespace__()
-    return np
+        if not isinstance(x, (np.ndarray, np.generic)) and hasattr(x, "__array_namespace__"):
+            if is_variable(x):
+                return x.__array_namespace__()
+            xp = x.__array_namespace__() if xp is np else xp
+    return xp
+
+
+def is_variable(x: object) -> bool:
+    """Whether ``x`` is a Variable; the class itself is built on this file."""
+    return hasattr(x, "creator")
 
 
 def is_array(x: object) -> bool:
     """Whether ``x`` is an array of some library (a NumPy scalar counts, a number does not)."""
     return isinstance(x, np.ndarray) or hasattr(x, "__array_namespace__")
+
+
+def is_scalar(x: object) -> bool:
+    """Whether ``x`` is a NumPy scalar, or traced in the place of one: nothing to write into."""
+    return isinstance(x, np.generic) or getattr(x, "scalar", False)
 
 
 def is_floating(x: Array) -> bool:
@@ -53,27 +66,28 @@ def is_floating(x: Array) -> bool:
         return True
     if not hasattr(x, "dtype"):
         return False
-    if isinstance(x.dtype, np.dtype):
-        return x.dtype.kind == "f"
-    return bool(x.__array_namespace__().isdtype(x.dtype, "real floating"))
+    return _has_kind(x, "f", "real floating")
 
 
 def is_integer(x: Array) -> bool:
     """Whether ``x`` holds whole numbers (booleans are none)."""
     if not hasattr(x, "dtype"):
         return isinstance(x, int) and not isinstance(x, bool)
-    if isinstance(x.dtype, np.dtype):
-        return x.dtype.kind in "iu"
-    return bool(x.__array_namespace__().isdtype(x.dtype, "integral"))
+    return _has_kind(x, "iu", "integral")
 
 
 def is_boolean(x: Array) -> bool:
     """Whether ``x`` holds truth values."""
     if not hasattr(x, "dtype"):
         return isinstance(x, bool)
+    return _has_kind(x, "b", "bool")
+
+
+def _has_kind(x: Array, numpys: str, standards: str) -> bool:
     if isinstance(x.dtype, np.dtype):
-        return x.dtype.kind == "b"
-    return bool(x.__array_namespace__().isdtype(x.dtype, "bool"))
+        return x.dtype.kind in numpys
+    x = x.data if is_variable(x) else x
+    return bool(x.__array_namespace__().isdtype(x.dtype, standards))
 
 
 def shape_of(x: Array) -> tuple[int, ...]:
@@ -99,15 +113,15 @@ def as_array(x: Any) -> Array:
     Raises:
         TypeError: for what holds no real numbers: text, objects, complex numbers; for a Variable.
     """
-    if hasattr(x, "creator"):
+    if is_variable(x):
         raise TypeError(
             "an array is needed, not a Variable, whose history would be lost: pass the Variable to"
             " the call as an input, or write v.data for a constant"
         )
     if isinstance(x, (int, float)) and not isinstance(x, (bool, np.generic)):
         return np.asarray(float(x))
-    if not is_array(x) or isinstance(x, np.generic):
-        x = np.asarray(x)
+    if not is_array(x) or is_scalar(x):
+        x = namespace(x).asarray(x)
     if isinstance(x, np.ndarray) and x.dtype.kind not in REAL:
         raise TypeError(
             f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
@@ -131,6 +145,16 @@ def operand(x: Any) -> Array:
     raise TypeError(f"operations take Variables, arrays and numbers, not {describe(x)}")
 
 
+def gives_way(x: Array) -> bool:
+    """Whether ``x * v`` of a Variable v is v's to compute.
+
+    Python's numbers and what answers NumPy's protocol (ndarrays, traced arrays) see to that; arrays
+    of other libraries refuse v. (Those of integers and booleans stand for labels, indices and
+    conditions.)
+    """
+    return hasattr(x, "__array_ufunc__") or isinstance(x, NUMBERS) or not is_floating(x)
+
+
 def cast(x: Array, dtype: Any) -> Array:
     """``x`` in ``dtype``: itself, if that is its dtype."""
     return x if x.dtype == dtype else namespace(x).astype(x, dtype)
@@ -144,9 +168,16 @@ def item(x: Array) -> float | int | bool:
     return number
 
 
-def text(x: Array) -> str:
-    """``x`` for a repr: ``[1., 2.], dtype=float32``; the dtype is left out if it is float64."""
-    values = np.array2string(x, separator=", ") if isinstance(x, np.ndarray) else repr(x)
+def text(x: Array, indent: int = 0) -> str:
+    """``x`` for a repr: ``[1., 2.], dtype=float32``; the dtype is left out if it is float64.
+
+    Args:
+        indent: how many characters stand before it, so that the rows of a matrix align.
+    """
+    if isinstance(x, np.ndarray):
+        values = np.array2string(x, separator=", ", prefix=" " * indent)
+    else:
+        values = repr(x)
     dtype = describe(x).partition("[")[0]
     return values if dtype == "float64" else f"{values}, dtype={dtype}"
 

@@ -1,6 +1,8 @@
 """``koubai predict`` reads pictures as people make them, and says clearly what it can't read."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,31 @@ def test_all_kinds_of_png(tmp_path: Path, data: MNIST, mode: str) -> None:
     digit = read_digit(tmp_path / "a.png").astype(float)
     expected = image.astype(float) * (255 / image.max())
     assert np.abs(digit - expected).mean() < (8 if mode == "1" else 1)
+
+
+def test_one_brightness_is_no_digit(tmp_path: Path) -> None:
+    """A sheet with nothing but its grain is refused, not stretched until something is seen."""
+    grain = np.random.default_rng(0).integers(100, 120, size=(40, 40))
+    for picture in (grain.astype(np.uint8), grain.astype(np.uint16) * 257):
+        Image.fromarray(picture).save(tmp_path / "a.png")
+        with pytest.raises(ValueError, match="nothing in the picture but one brightness"):
+            read_digit(tmp_path / "a.png")
+
+
+def test_a_reader_that_leaves(trained: Path, picture: Path) -> None:
+    """``koubai predict ... | head -0``: no traceback."""
+    code = "import sys; from koubai.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "predict", trained, picture],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
 
 
 @pytest.mark.parametrize(

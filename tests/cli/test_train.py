@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -81,6 +82,17 @@ def test_the_table_can_be_read_in_a_file(koubai: Command, tmp_path: Path) -> Non
     ]
     assert f"Saved in {tmp_path / 'run'}: curve.png, log.jsonl, model.safetensors" in lines
     assert max(len(line) for line in lines[:6]) <= 80
+
+
+def test_the_bar_in_a_terminal(
+    koubai: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a terminal there is a bar with loss and images a second; the rows stay above it."""
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "100")):
+        monkeypatch.setenv(name, value)
+    out = koubai("train", "--epochs", 0.05, "--out", tmp_path)[1]
+    assert re.search(r"\d+ of 30.*loss \d\.\d{4}.*[\d,]+ images/s", out)
+    assert re.search(r" 0\.05 +30 .*%", out)
 
 
 def test_the_same_seed_gives_the_same_bytes(koubai: Command, tmp_path: Path) -> None:

@@ -120,6 +120,24 @@ def test_a_float64_learning_rate_or_gradient_leaves_float32(make: Any) -> None:
     assert all(p.dtype == np.float32 for p in optimizer.parameters)
 
 
+def test_update_gets_arrays_of_the_parameters_dtype() -> None:
+    """A subclass's update sees value and gradient as arrays of one dtype, whatever grad holds."""
+
+    class Own(Optimizer):
+        def update(self, i: int, x: Any, g: Any) -> Any:
+            assert isinstance(g, np.ndarray)
+            assert (g.dtype, g.shape) == (x.dtype, x.shape) == (np.float32, SHAPES[i])
+            return x - self.lr * g
+
+    optimizer = Own(parameters(np.float32), lr=0.5)
+    before = [p.data for p in optimizer.parameters]
+    for p, g in zip(optimizer.parameters, next(gradients(0)), strict=True):
+        p.grad = Variable(g)
+    optimizer.step()
+    for p, x, g in zip(optimizer.parameters, before, next(gradients(0)), strict=True):
+        np.testing.assert_array_equal(p.data, x - np.float32(0.5) * g.astype(np.float32))
+
+
 @pytest.mark.parametrize("make", OPTIMIZERS)
 def test_nothing_is_mutated_or_aliased(make: Any) -> None:
     """Read-only gradients, parameters and state are enough, and no new array shares memory."""

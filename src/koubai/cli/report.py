@@ -37,8 +37,7 @@ class Report:
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
+            transient=True,  # so it never appears in a file or a pipe
         )
         self._task = self._bar.add_task("", total=iterations, figures="")
         self._shown = 0.0

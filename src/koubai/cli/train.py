@@ -30,7 +30,8 @@ descent.
 
 The run folder gets log.jsonl (a line an epoch), model.safetensors (the
 parameters) and curve.png (if matplotlib is installed). Ctrl-C ends a run early
-and keeps what there is. The same options give the same parameters, bit by bit.
+and keeps what there is. On one machine the same options give the same
+parameters, bit by bit.
 """
 DEFAULT_EPOCHS = 50 / 3
 

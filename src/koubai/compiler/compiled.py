@@ -16,26 +16,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from koubai.arrays import describe
 from koubai.compiler.interpret import interpret
-from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program, verify
+from koubai.compiler.trace.repeatable import check_repeatable, random_states
 from koubai.compiler.trace.results import Results
-from koubai.compiler.trace.traced import Trace, Traced, TraceError
-from koubai.compiler.trace.world import World
+from koubai.compiler.trace.run import traced_run
+from koubai.compiler.trace.traced import NeedsNumber, tracing
+from koubai.compiler.trace.world import World, constant_key
 
 log = logging.getLogger("koubai.compile")
 
 
 @dataclass
 class Compiled:
-    """A program, and what becomes of its outputs."""
+    """A program, what becomes of its outputs, and the objects whose identity is in the key."""
 
     program: Program
     results: Results
-    world: World  # keeps the objects whose identity is part of the key
+    kept: list[Any]
 
 
 class CompiledFunction:
@@ -46,88 +45,51 @@ class CompiledFunction:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self.function = function
         self.compiled: dict[Any, Compiled] = {}
+        # By the key of a world, its NumPy scalars that decide what is compiled: their values are
+        # part of the key too, as Python's numbers always are.
+        self.known: dict[Any, set[int]] = {}
 
     @property
     def programs(self) -> list[Program]:
         return [c.program for c in self.compiled.values()]
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
-        """As a method: one compiled function for each object, kept by the object."""
-        if owner is None:
+        """As a method: a compiled function of the object's own method; programs are shared."""
+        bind = getattr(self.function, "__get__", None)
+        if owner is None or bind is None:
             return self
-        bound = CompiledFunction(self.function.__get__(owner, kind))
-        bound.compiled = self.compiled
+        bound = CompiledFunction(bind(owner, kind))
+        bound.compiled, bound.known = self.compiled, self.known
         return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if tracing.get():  # called by a function that is being compiled: a part of it
+            return self.function(*args, **kwargs)
         world = World(self.function, args, kwargs)
-        compiled = self.compiled.get(world.key)
-        if compiled is None:
-            log.info("compiling %s", getattr(self.function, "__name__", self.function))
-            compiled = self._compile(world, args, kwargs)
-            self.compiled[world.key] = compiled
+        while (compiled := self.compiled.get(self._key(world))) is None:
+            try:
+                self.compiled[self._key(world)] = self._compile(world, args, kwargs)
+            except NeedsNumber as error:
+                self.known.setdefault(world.key, set()).add(error.number)
         outputs = interpret(compiled.program, world.arrays)
         return compiled.results.place(outputs, world)
 
+    def _key(self, world: World) -> Any:
+        known = sorted(self.known.get(world.key, ()))
+        return (world.key, *[constant_key(world.arrays[i]) for i in known])
+
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
-        program, results = _traced_run(self.function, world, args, kwargs)
-        again, _ = _traced_run(self.function, world, args, kwargs)
-        if again.text() != program.text():
-            raise _impure(program, again)
+        log.info("compiling %s", getattr(self.function, "__name__", self.function))
+        known = self.known.get(world.key, ())
+        first = traced_run(self.function, world, args, kwargs, known)
+        states = random_states(world)
+        program, results = second = traced_run(self.function, world, args, kwargs, known)
+        check_repeatable(self.function, first, second, states == random_states(world))
         verify(program)
-        return Compiled(program, results, world)
-
-
-def _traced_run(
-    function: Callable[..., Any], world: World, args: Any, kwargs: dict[str, Any]
-) -> tuple[Program, Results]:
-    """Run ``function`` on traced arrays in place of the world's; the world stays as it was."""
-    trace = Trace()
-    traced = {id(x): trace.input(Type(x.dtype, x.shape)) for x in world.arrays}
-    before = [place.read() for place in world.containers]
-    try:
-        for place, contents in zip(world.containers, before, strict=True):
-            for key, value in contents.items():
-                if (new := _substituted(value, traced)) is not value:
-                    place.write(key, new)
-        entered = [place.read() for place in world.containers]
-        value = function(
-            *[_substituted(x, traced) for x in args],
-            **{name: _substituted(x, traced) for name, x in kwargs.items()},
-        )
-        results = Results(trace, list(traced.values()), world, entered, value)
-    finally:
-        for place, contents in zip(world.containers, before, strict=True):
-            place.restore(contents)
-    return trace.program, results
-
-
-def _substituted(x: Any, traced: dict[int, Traced]) -> Any:
-    """``x`` with traced arrays for arrays, also inside tuples, which can't be written into."""
-    if id(x) in traced and isinstance(x, np.ndarray):
-        return traced[id(x)]
-    if type(x) is tuple:
-        new = tuple([_substituted(part, traced) for part in x])
-        return new if any(a is not b for a, b in zip(new, x, strict=True)) else x
-    return x
-
-
-def _impure(one: Program, two: Program) -> TraceError:
-    """Two runs made two programs: an error that names the first line in which they differ."""
-    first, second = one.lines(), two.lines()
-    i = next(
-        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
-        min(len(first), len(second)),
-    )
-    longer = (one if len(first) > i else two).instructions
-    return TraceError(
-        "the function does something else each time that it runs (random numbers, time, a counter);"
-        " compute that outside and pass it in as an argument",
-        longer[i].location if i < len(longer) else None,
-    )
+        return Compiled(program, results, world.kept)
 
 
 def compile(function: Callable[..., Any]) -> CompiledFunction:
@@ -145,7 +107,7 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
         TraceError: when called, for what cannot be compiled: decisions on the numbers in an array,
             shapes that depend on them, random numbers made inside.
 
-    >>> import koubai
+    >>> import koubai, numpy as np
     >>> @koubai.compile
     ... def f(x):
     ...     return koubai.exp(x) * 2

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.primitives import PRIMITIVES
-from koubai.compiler.program import Program
+from koubai.compiler.program import Instruction, Program
+from koubai.location import describe_location
 
 
 def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
@@ -22,7 +23,8 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
 
     Raises:
         ValueError: an input of the wrong type, or what the program itself demands
-            (``raise_unless``).
+            (``raise_unless``); what else NumPy raises, an IndexError for instance. All with the
+            user's line.
     """
     for i, (array, type_) in enumerate(zip(inputs, program.inputs, strict=True)):
         if array.dtype != type_.dtype or array.shape != type_.shape:
@@ -33,13 +35,23 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
     for value in program.outputs:
         last_use[value] = len(program.instructions)
 
-    values = dict(enumerate(inputs))
+    values = {i: np.asarray(x) for i, x in enumerate(inputs)}
     for i, instruction in enumerate(program.instructions):
         run = PRIMITIVES[instruction.op].run
-        # The same warnings as eager execution would give, of overflow for instance.
-        result = run(*[values[v] for v in instruction.inputs], **instruction.params)
+        try:
+            # The same warnings as eager execution would give, of overflow for instance.
+            result = run(*[values[v] for v in instruction.inputs], **instruction.params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise _at_users_line(error, instruction) from error
         values[len(inputs) + i] = np.asarray(result)
         for v in (*instruction.inputs, len(inputs) + i):
             if last_use.get(v, i) <= i:
                 values.pop(v, None)
     return [values[v] for v in program.outputs]
+
+
+def _at_users_line(error: Exception, instruction: Instruction) -> Exception:
+    """``error``, of the same built-in kind, with the line that the instruction comes from."""
+    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+    where = f"\n  at {describe_location(instruction.location)}" if instruction.location else ""
+    return kind(f"{error}{where}")

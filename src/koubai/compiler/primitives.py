@@ -1,18 +1,20 @@
 """The primitives of array programs: for each, the type of its result and what it does in NumPy.
 
-There are few, and each is strict: the operands of an elementwise primitive have one dtype (the
-tracer converts with ``cast`` first), while their shapes broadcast. Everything else is composed of
-them.
+There are few, and each is strict: the operands of an elementwise primitive have the dtypes of one
+of NumPy's loops (the tracer converts with ``cast`` first), while their shapes broadcast. Everything
+else is composed of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from koubai import arrays
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Type:
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.dtype.kind not in arrays.REAL:
+            raise TypeError(f"arrays of real numbers are needed, not of dtype {self.dtype}")
 
     def __str__(self) -> str:
         return f"{self.dtype}{list(self.shape)}"
@@ -45,17 +51,34 @@ OPERAND = Operand()
 BOOL = np.dtype(bool)
 
 
-def _one_dtype(types: tuple[Type, ...]) -> np.dtype[Any]:
-    dtypes = {type_.dtype for type_ in types}
-    if len(dtypes) != 1:
-        raise ValueError(f"operands must have one dtype, not {', '.join(map(str, types))}")
-    return types[0].dtype
+def loop(name: str, dtypes: Sequence[Any]) -> tuple[np.dtype[Any], ...]:
+    """The dtypes of the operands and of the result with which NumPy computes ``name``.
+
+    ``int`` and ``float`` among ``dtypes`` are Python numbers, which are weak.
+
+    >>> loop("add", [np.dtype("float32"), float])
+    (dtype('float32'), dtype('float32'), dtype('float32'))
+    >>> loop("exp", [np.dtype("int64")])
+    (dtype('float64'), dtype('float64'))
+    """
+    resolved: tuple[np.dtype[Any], ...] = getattr(np, name).resolve_dtypes((*dtypes, None))
+    return resolved
 
 
-def _elementwise(name: str, to_bool: bool = False) -> Primitive:
+def _result_dtype(name: str, types: Sequence[Type]) -> np.dtype[Any]:
+    *dtypes, result = loop(name, [type_.dtype for type_ in types])
+    if any(type_.dtype != dtype for type_, dtype in zip(types, dtypes, strict=True)):
+        raise ValueError(
+            f"operands must be cast to {', '.join(map(str, dtypes))} first, not"
+            f" {', '.join(map(str, types))}"
+        )
+    return result
+
+
+def _elementwise(name: str) -> Primitive:
     def infer(*types: Type) -> Type:
-        dtype = _one_dtype(types)
-        return Type(BOOL if to_bool else dtype, np.broadcast_shapes(*(t.shape for t in types)))
+        shape = np.broadcast_shapes(*(type_.shape for type_ in types))
+        return Type(_result_dtype(name, types), shape)
 
     return Primitive(infer, getattr(np, name))
 
@@ -63,29 +86,48 @@ def _elementwise(name: str, to_bool: bool = False) -> Primitive:
 def _infer_where(condition: Type, x1: Type, x2: Type) -> Type:
     if condition.dtype != BOOL:
         raise ValueError(f"the condition must be boolean, not {condition}")
-    return Type(_one_dtype((x1, x2)), np.broadcast_shapes(condition.shape, x1.shape, x2.shape))
+    if x1.dtype != x2.dtype:
+        raise ValueError(f"the choices must have one dtype, not {x1} and {x2}")
+    return Type(x1.dtype, np.broadcast_shapes(condition.shape, x1.shape, x2.shape))
 
 
 def _reduced(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for i, n in enumerate(shape) if i not in axis)
 
 
-def _reduction(name: str, keeps_dtype: bool = True) -> Primitive:
-    ufunc = getattr(np, name)
+def _check_axes(x: Type, axes: tuple[int, ...]) -> None:
+    if len(set(axes)) != len(axes) or not all(0 <= axis < len(x.shape) for axis in axes):
+        raise ValueError(f"{axes} are not axes of {x}")
+
+
+def _refuse_empty(name: str, x: Type, axes: tuple[int, ...]) -> None:
+    if 0 in [x.shape[axis] for axis in axes]:
+        raise ValueError(f"{name} of {x} along {axes}: there is no {name} of nothing")
+
+
+def _reduction(name: str, has_identity: bool = True) -> Primitive:
+    function = getattr(np, name)
 
     def infer(x: Type, axis: tuple[int, ...]) -> Type:
-        dtype = x.dtype if keeps_dtype else ufunc(np.empty(1, x.dtype)).dtype
-        return Type(dtype, _reduced(x.shape, axis))
+        _check_axes(x, axis)
+        if not has_identity:
+            _refuse_empty(name, x, axis)
+        return Type(function(np.empty(1, x.dtype)).dtype, _reduced(x.shape, axis))
 
-    return Primitive(infer, lambda x, axis: ufunc(x, axis=axis))
+    return Primitive(infer, lambda x, axis: function(x, axis=axis))
 
 
-def _infer_argument(x: Type, axis: int) -> Type:
-    return Type(np.dtype(np.intp), _reduced(x.shape, (axis,)))
+def _argument(name: str) -> Primitive:
+    def infer(x: Type, axis: int) -> Type:
+        _check_axes(x, (axis,))
+        _refuse_empty(name, x, (axis,))
+        return Type(np.dtype(np.intp), _reduced(x.shape, (axis,)))
+
+    return Primitive(infer, lambda x, axis: getattr(np, name)(x, axis=axis))
 
 
 def _infer_reshape(x: Type, shape: tuple[int, ...]) -> Type:
-    if math.prod(shape) != math.prod(x.shape):
+    if math.prod(shape) != math.prod(x.shape) or min(shape, default=0) < 0:
         raise ValueError(f"cannot reshape {x} to {shape}")
     return Type(x.dtype, shape)
 
@@ -103,62 +145,64 @@ def _infer_broadcast_to(x: Type, shape: tuple[int, ...]) -> Type:
 
 
 def _infer_matmul(x1: Type, x2: Type) -> Type:
+    if not x1.shape or not x2.shape:
+        raise ValueError(f"cannot multiply {x1} and {x2} as matrices; write x1 * x2")
     a, b = x1.shape, x2.shape
     a, b = (1, *a) if len(a) == 1 else a, (*b, 1) if len(b) == 1 else b
     if a[-1] != b[-2]:
-        raise ValueError(f"cannot multiply {x1} and {x2}")
+        raise ValueError(f"cannot multiply {x1} and {x2} as matrices")
     shape = (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
     if len(x1.shape) == 1:
         shape = (*shape[:-2], shape[-1])
-    return Type(_one_dtype((x1, x2)), shape[:-1] if len(x2.shape) == 1 else shape)
+    return Type(_result_dtype("matmul", (x1, x2)), shape[:-1] if len(x2.shape) == 1 else shape)
 
 
-def fill(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+def fill(index: tuple[Any, ...], operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """``index`` with the array operands in their places."""
-    operands = iter(arrays)
-    return tuple(next(operands) if part is OPERAND else part for part in index)
+    given = iter(operands)
+    return tuple(next(given) if part is OPERAND else part for part in index)
 
 
-def _indexed(x: Type, arrays: tuple[Type, ...], index: tuple[Any, ...]) -> tuple[int, ...]:
+def _indexed(x: Type, operands: tuple[Type, ...], index: tuple[Any, ...]) -> tuple[int, ...]:
     """The shape of x[index]: NumPy's own rule, asked with arrays that take no storage."""
-    if any(t.dtype.kind not in "iu" for t in arrays):
-        raise ValueError("a traced index must be an array of integers")
-    zeros = tuple(np.broadcast_to(np.zeros((), t.dtype), t.shape) for t in arrays)
+    if any(t.dtype.kind not in "iu" for t in operands):
+        raise IndexError(f"an index must hold integers, not {', '.join(map(str, operands))}")
+    zeros = tuple(np.broadcast_to(np.zeros((), t.dtype), t.shape) for t in operands)
     like_x = np.broadcast_to(np.zeros((), x.dtype), x.shape)
     shape: tuple[int, ...] = like_x[fill(index, zeros)].shape
     return shape
 
 
-def _infer_getitem(x: Type, *arrays: Type, index: tuple[Any, ...]) -> Type:
-    return Type(x.dtype, _indexed(x, arrays, index))
+def _infer_getitem(x: Type, *operands: Type, index: tuple[Any, ...]) -> Type:
+    return Type(x.dtype, _indexed(x, operands, index))
 
 
-def _infer_setitem(x: Type, value: Type, *arrays: Type, index: tuple[Any, ...]) -> Type:
-    shape = _indexed(x, arrays, index)
-    if np.broadcast_shapes(value.shape, shape) != shape or value.dtype != x.dtype:
+def _infer_setitem(x: Type, value: Type, *operands: Type, index: tuple[Any, ...]) -> Type:
+    shape, given = _indexed(x, operands, index), value.shape
+    while len(given) > len(shape) and given[0] == 1:  # NumPy allows leading axes of length 1
+        given = given[1:]
+    if np.broadcast_shapes(given, shape) != shape or value.dtype != x.dtype:
         raise ValueError(f"cannot write {value} into {Type(x.dtype, shape)}")
     return x
 
 
 def _infer_scatter_add(
-    x: Type, *arrays: Type, index: tuple[Any, ...], shape: tuple[int, ...]
+    x: Type, *operands: Type, index: tuple[Any, ...], shape: tuple[int, ...]
 ) -> Type:
-    expected = _indexed(Type(x.dtype, shape), arrays, index)
+    expected = _indexed(Type(x.dtype, shape), operands, index)
     if np.broadcast_shapes(x.shape, expected) != expected:
         raise ValueError(f"cannot add {x} to {Type(x.dtype, expected)}")
     return Type(x.dtype, shape)
 
 
-def _setitem(x: Any, value: Any, *arrays: Any, index: tuple[Any, ...]) -> Any:
-    y = x.copy()
-    y[fill(index, arrays)] = value
+def _setitem(x: Any, value: Any, *operands: Any, index: tuple[Any, ...]) -> Any:
+    y = x.copy("K")
+    y[fill(index, operands)] = value
     return y
 
 
-def _scatter_add(x: Any, *arrays: Any, index: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    y = np.zeros(shape, x.dtype)
-    np.add.at(y, fill(index, arrays), x)
-    return y
+def _scatter_add(x: Any, *operands: Any, index: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    return arrays.scatter_add(x, fill(index, operands), shape)
 
 
 def _raise_unless(condition: Any, message: str) -> Any:
@@ -167,36 +211,63 @@ def _raise_unless(condition: Any, message: str) -> Any:
     return condition
 
 
-_SAME_DTYPE = (
-    "abs add ceil cos divide exp floor log maximum minimum multiply negative pow sign sin sqrt"
-    " subtract tanh"
-)
-_TO_BOOL = (
-    "equal greater greater_equal isfinite isinf isnan less less_equal logical_and logical_not"
-    " logical_or logical_xor not_equal"
-)
+ELEMENTWISE = [
+    "abs",
+    "add",
+    "ceil",
+    "cos",
+    "divide",
+    "equal",
+    "exp",
+    "floor",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "less",
+    "less_equal",
+    "log",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "pow",
+    "sign",
+    "sin",
+    "sqrt",
+    "subtract",
+    "tanh",
+]
 
 PRIMITIVES: dict[str, Primitive] = {
     "constant": Primitive(lambda value: Type(value.dtype, value.shape), lambda value: value),
-    "copy": Primitive(lambda x: x, lambda x: x.copy()),
+    "copy": Primitive(lambda x, order="K": x, lambda x, order="K": x.copy(order)),
     "cast": Primitive(
         lambda x, dtype: Type(np.dtype(dtype), x.shape), lambda x, dtype: x.astype(dtype)
     ),
-    **{name: _elementwise(name) for name in _SAME_DTYPE.split()},
-    **{name: _elementwise(name, to_bool=True) for name in _TO_BOOL.split()},
+    **{name: _elementwise(name) for name in ELEMENTWISE},
+    "round": Primitive(
+        lambda x: Type(np.round(np.empty(1, x.dtype)).dtype, x.shape), lambda x: np.round(x)
+    ),
     "where": Primitive(_infer_where, np.where),
-    "sum": _reduction("sum", keeps_dtype=False),
-    "max": _reduction("max"),
-    "min": _reduction("min"),
-    "all": _reduction("all", keeps_dtype=False),
-    "any": _reduction("any", keeps_dtype=False),
-    "argmax": Primitive(_infer_argument, lambda x, axis: np.argmax(x, axis=axis)),
-    "argmin": Primitive(_infer_argument, lambda x, axis: np.argmin(x, axis=axis)),
+    "sum": _reduction("sum"),
+    "max": _reduction("max", has_identity=False),
+    "min": _reduction("min", has_identity=False),
+    "all": _reduction("all"),
+    "any": _reduction("any"),
+    "argmax": _argument("argmax"),
+    "argmin": _argument("argmin"),
     "reshape": Primitive(_infer_reshape, np.reshape),
     "permute_dims": Primitive(_infer_permute_dims, np.permute_dims),
     "broadcast_to": Primitive(_infer_broadcast_to, np.broadcast_to),
     "matmul": Primitive(_infer_matmul, np.matmul),
-    "getitem": Primitive(_infer_getitem, lambda x, *arrays, index: x[fill(index, arrays)]),
+    "getitem": Primitive(_infer_getitem, lambda x, *operands, index: x[fill(index, operands)]),
     "setitem": Primitive(_infer_setitem, _setitem),
     "scatter_add": Primitive(_infer_scatter_add, _scatter_add),
     "raise_unless": Primitive(lambda condition, message: condition, _raise_unless),

@@ -84,9 +84,13 @@ def _param(param: Any) -> str:
     if isinstance(param, np.ndarray):
         if param.size == 1:
             return repr(param.item())
-        # By content: equal texts are equal programs.
-        return f"<{hashlib.sha256(np.ascontiguousarray(param).tobytes()).hexdigest()[:16]}>"
-    return str(param)
+        return digest(param)
+    return repr(param) if isinstance(param, str) else str(param)
+
+
+def digest(array: np.ndarray[Any, Any]) -> str:
+    """A short text for the numbers in ``array``: equal texts are equal numbers."""
+    return f"<{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}>"
 
 
 def verify(program: Program) -> None:
@@ -104,7 +108,10 @@ def verify(program: Program) -> None:
         if any(not 0 <= value < n + i for value in instruction.inputs):
             raise ValueError(f"a value is used before it is computed: {line}")
         types = [program.type_of(value) for value in instruction.inputs]
-        expected = PRIMITIVES[instruction.op].infer(*types, **instruction.params)
+        try:
+            expected = PRIMITIVES[instruction.op].infer(*types, **instruction.params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise ValueError(f"{error}: {line}") from error
         if expected != instruction.type:
             raise ValueError(f"the type should be {expected}: {line}")
     for value in program.outputs:

@@ -21,15 +21,13 @@ from collections.abc import Collection
 from heapq import heappop, heappush
 from typing import Any
 
-import numpy as np
+from numpy import ndarray
 
 from koubai import arrays, errors
-from koubai.arrays import is_array, is_floating, namespace, shape_of
+from koubai.arrays import is_array, is_floating, is_scalar, namespace, shape_of
 from koubai.core.function import Function, is_differentiable
 from koubai.core.variable import Variable, array_of
 from koubai.recording import recorded
-
-_ndarray = np.ndarray
 
 
 def backward(y: Variable, gy: Any, create_graph: bool) -> None:
@@ -91,7 +89,7 @@ def propagate(
                     x = creator._inputs[0]  # as f saw it, see as_of
                     creator = x._creator
                 data = x._data
-                fits = type(gx) is _ndarray and gx.dtype is data.dtype and gx.shape == data.shape
+                fits = type(gx) is ndarray and gx.dtype is data.dtype and gx.shape == data.shape
                 if create_graph or not fits:
                     if not is_floating(data):
                         continue
@@ -129,8 +127,8 @@ def _seed(y: Variable, gy: Any, create_graph: bool) -> Any:
 
 def _as_gradient(g: Any, x: Variable, create_graph: bool) -> Any:
     """A gradient of ``x`` as a Variable, or as an array like x's."""
-    if not is_array(g) or isinstance(g, np.generic):
-        g = namespace(x._data).asarray(g)
+    if not is_array(g) or is_scalar(g):
+        g = namespace(x._data, g).asarray(g)
     if create_graph:
         return g if isinstance(g, Variable) else Variable(g)
     return array_of(g)
@@ -175,7 +173,7 @@ def _fitted(gx: Any, x: Variable, f: Function, gys: tuple[Any, ...], create_grap
         like_output = any(gx.shape == gy.shape for gy in gys)
         if not like_output or not arrays.broadcasts(x.shape, gx.shape):
             raise errors.wrong_shape(f, gx, x)
-        gx = arrays.sum_to(gx, x.shape)
+        gx = _as_gradient(arrays.sum_to(gx, x.shape), x, create_graph)
     return arrays.cast(gx, x.dtype)
 
 
@@ -186,5 +184,4 @@ def _owned(gx: Any, f: Function, gys: tuple[Any, ...]) -> Any:
     theirs); of a user's function nothing is known, nor whether an array without ``base`` is a view.
     """
     fresh = f._is_ours and getattr(array_of(gx), "base", gx) is None
-    fresh = fresh and not any(gx is gy for gy in gys)
-    return gx if fresh else arrays.copy(gx)
+    return gx if fresh and not any(gx is gy for gy in gys) else arrays.copy(gx)

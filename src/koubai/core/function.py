@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from koubai import arrays, errors
-from koubai.arrays import REAL, Array, as_array, is_floating, operand
+from koubai.arrays import REAL, Array, as_array, gives_way, is_floating, operand
 from koubai.core.variable import Variable, array_of
 from koubai.location import Location, caller
 from koubai.recording import recording
@@ -74,8 +74,8 @@ class Function:
     >>> y = f(x)
     >>> y.creator is f, f.input is x, f.output is y
     (True, True, True)
-    >>> f.backward(1.0)
-    array(6.)
+    >>> f.backward(np.ones(()))
+    np.float64(6.0)
     """
 
     _inputs: tuple[Any, ...] = ()
@@ -176,7 +176,7 @@ class Function:
         """
         again = snapshot(self)
         xs = [as_of(x, self) if is_differentiable(x) else array_of(x) for x in self._inputs]
-        y = again.forward(*[x if isinstance(x, Variable) else operand(x) for x in xs])
+        y = again.forward(*[operand(x) if gives_way(x) else Variable(x) for x in xs])
         ys = y if isinstance(y, (tuple, list)) else (y,)
         for new, link in zip(ys, self._outputs, strict=True):
             if (old := link()) is not None and not arrays.alike(array_of(new), old._data):

@@ -36,6 +36,7 @@ class Variable(ArrayMethods):
             dtype, a ``Variable`` after ``backward(create_graph=True)``, or None.
         creator: the ``Function`` that computed it; None for a leaf.
 
+    >>> import numpy as np
     >>> x = Variable(np.array([1.0, 2.0]), name="x")
     >>> y = (x * x).sum()
     >>> y.backward()
@@ -115,7 +116,8 @@ class Variable(ArrayMethods):
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name else ""
-        return f"Variable({arrays.text(self._data)}{name})"
+        kind = type(self).__name__
+        return f"{kind}({arrays.text(self._data, len(kind) + 1)}{name})"
 
     def __bool__(self) -> bool:
         return bool(self._data)

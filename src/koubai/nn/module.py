@@ -33,9 +33,6 @@ class Parameter(Variable):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        return super().__repr__().replace("Variable", "Parameter", 1)
-
 
 class Module:
     """A layer, or a network of them: write ``__init__`` with the fields, and ``forward``.

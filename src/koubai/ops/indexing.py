@@ -8,7 +8,7 @@ from typing import Any
 from koubai import arrays
 from koubai.arrays import Array, names_each_element_once, namespace, shape_of
 from koubai.core import Function, Variable
-from koubai.core.function import is_differentiable
+from koubai.core.function import as_of, is_differentiable
 from koubai.core.variable import array_of
 from koubai.recording import recording
 
@@ -50,6 +50,7 @@ class SetItem(Function):
 
     def __init__(self, index: Any) -> None:
         self.index = index
+        self.past: tuple[int, set[int]] = (0, set())  # see _disentangle
 
     def forward(self, x: Array, value: Array) -> Array:
         y = arrays.copy(x)
@@ -103,6 +104,11 @@ def setitem(x: Variable, index: Any, value: Any, /) -> None:
 
     Raises:
         ValueError: on a leaf, whose gradient would then belong to nothing that a user holds.
+
+    >>> y = Variable([1.0, -2.0, 3.0]) * 2
+    >>> y[y < 0] = 0
+    >>> y
+    Variable([2., 0., 6.])
     """
     if not recording.get() or not is_differentiable(x):
         x._data = SetItem(plain_index(index)).forward(x._data, array_of(value))
@@ -115,9 +121,29 @@ def setitem(x: Variable, index: Any, value: Any, /) -> None:
     # The present x becomes a Variable of its own, in x's place in the graph so far ...
     older = Variable(x._data, x.name)
     older._creator = creator
+    write = SetItem(plain_index(index))
+    data = write(older, older if value is x else value)._data
+    write.past = creator.past if isinstance(creator, SetItem) else (creator._number, set())
+    _disentangle(x, older, value, *write.past)
     link = weakref.ref(older)
     creator._outputs = tuple([link if other() is x else other for other in creator._outputs])
     # ... and x the output of the write.
-    write = SetItem(plain_index(index))
-    x._data, x._creator = write(older, value)._data, write
+    x._data, x._creator = data, write
     write._outputs = (weakref.ref(x),)
+
+
+def _disentangle(x: Variable, older: Variable, value: Any, first: int, seen: set[int]) -> None:
+    """Let the functions behind ``value`` that used x refer to the x that they saw.
+
+    ``y[1] = y[0] * 2`` would otherwise make y part of its own past, and the graph a cycle that
+    reference counting does not free. Functions before ``first``, which made x, know nothing of
+    it; those in ``seen`` have been seen to, so each is visited once, however many writes follow.
+    """
+    found = [value]
+    while found:
+        v = found.pop()
+        f = v._creator if isinstance(v, Variable) and v is not x else None
+        if f is not None and f._number > first and f._number not in seen:
+            seen.add(f._number)
+            f._inputs = tuple([as_of(older, f) if i is x else i for i in f._inputs])
+            found += f._inputs

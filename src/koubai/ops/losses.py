@@ -62,7 +62,7 @@ class SoftmaxCrossEntropy(Function):
         self.log_y = arrays.log_softmax(x, axis=-1)
         self.t = t = as_targets(self.log_y, t)
         xp = namespace(self.log_y, t)
-        return -xp.sum(t * self.log_y) / x.shape[0]
+        return -xp.sum(self.log_y * t) / x.shape[0]
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
         xp = namespace(gy, self.log_y, self.t)

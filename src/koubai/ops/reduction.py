@@ -21,7 +21,7 @@ class Reduction(Function):
     def kept_shape(self) -> tuple[int, ...]:
         """The shape of the result if the reduced axes were kept with length 1."""
         ndim = len(self.shape)
-        if self.axis is None:
+        if self.axis is None or not ndim:  # NumPy takes axis=0 and axis=-1 of a number
             return (1,) * ndim
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         reduced = {axis % ndim for axis in axes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from koubai.arrays import Array, describe, namespace, shape_of, sum_to
+from koubai.arrays import Array, broadcasts, describe, namespace, shape_of, sum_to
 from koubai.core import Function, Variable
 
 Shape = int | tuple[int, ...]
@@ -47,6 +47,8 @@ class BroadcastTo(Function):
 
     def forward(self, x: Array) -> Array:
         self.x_shape = shape_of(x)
+        if not broadcasts(self.x_shape, self.shape):
+            raise ValueError(f"x cannot be repeated to the shape {self.shape}")
         return namespace(x).broadcast_to(x, self.shape)
 
     def backward(self, gy: Array) -> Array:
@@ -99,4 +101,4 @@ def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Variable:
     >>> broadcast_to(Variable([1.0, 2.0]), (3, 2)).shape
     (3, 2)
     """
-    return BroadcastTo(shape)(x)
+    return BroadcastTo(tuple(shape))(x)

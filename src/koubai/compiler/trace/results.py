@@ -1,27 +1,134 @@
-"""What a traced function left behind, as a recipe to be followed after each run of the program.
+"""What a traced function left behind, as recipes to be followed after each run of the program.
 
-A recipe describes a value: "output 3 of the program", "the array that is input 2", "a Variable of
-output 0", "a dict with these recipes". ``Results`` has one for the returned value and for each
-place of the world that the function assigned, and the list of inputs that it wrote into in place.
+A recipe describes a value: "output 3 of the program", "the array that is input 2", "a tuple of
+these". ``Results`` has one for the returned value and for each place of the world that the function
+assigned, and the list of inputs that it wrote into in place.
+
+Objects that the function made, dicts and lists among them, are made anew by each call: they are
+numbered, so that one in two places, or within itself, is one again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from koubai.compiler.program import digest
+from koubai.compiler.trace.contents import Container, Elements, Members, containers
+from koubai.compiler.trace.graph import Graphs, ended
 from koubai.compiler.trace.traced import Trace, Traced, TraceError
-from koubai.compiler.trace.world import World, container
-from koubai.core import Function, Variable
+from koubai.compiler.trace.world import CONSTANTS, World
+from koubai.core import Variable
 
-Recipe = Callable[[Sequence[Any], World], Any]
-"""From the program's outputs and the world of this call to a value."""
+
+@dataclass
+class Call:
+    """One run of the program, and the world that it ran in."""
+
+    outputs: Sequence[Any]
+    world: World
+    made: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of the program; NumPy's operations give scalars for 0-d arrays."""
+
+    number: int
+    scalar: bool
+
+    def make(self, call: Call) -> Any:
+        return call.outputs[self.number][()] if self.scalar else call.outputs[self.number]
+
+
+@dataclass(frozen=True)
+class Input:
+    """The very array that is an input."""
+
+    number: int
+
+    def make(self, call: Call) -> Any:
+        return call.world.arrays[self.number]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The object in the world that has container ``number``."""
+
+    number: int
+
+    def make(self, call: Call) -> Any:
+        return call.world.containers[self.number].owner
+
+
+@dataclass(frozen=True)
+class Made:
+    """An object that the function makes in each call."""
+
+    number: int
+
+    def make(self, call: Call) -> Any:
+        return call.made[self.number]
+
+
+@dataclass(frozen=True)
+class Tuple:
+    """A tuple, or an instance of a subclass of it, of other values."""
+
+    type: type
+    parts: tuple[Recipe, ...]
+
+    def make(self, call: Call) -> Any:
+        return tuple.__new__(self.type, [part.make(call) for part in self.parts])
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number, a text, or an object that is not looked into."""
+
+    value: Any
+
+    def make(self, call: Call) -> Any:
+        return self.value
+
+    def __repr__(self) -> str:
+        is_plain = isinstance(self.value, bool | int | float | complex | str | bytes | np.generic)
+        return f"Constant({self.value!r})" if is_plain else f"Constant({type(self.value)})"
+
+
+Recipe = Output | Input | Owner | Made | Tuple | Constant
+
+
+@dataclass
+class Blueprint:
+    """How an object is made: from one that is empty, and recipes for its contents."""
+
+    empty: Any
+    contents: list[dict[Any, Recipe]]
+    computed: bool
+    """Whether it is a Variable that was computed from others."""
+
+    def __repr__(self) -> str:
+        if isinstance(self.empty, np.ndarray):
+            return f"{self.empty.dtype}{self.empty.shape}{digest(self.empty)}"
+        return f"{type(self.empty)}{self.contents}{self.computed}"
 
 
 class Results:
-    """Recipes for the returned value, the assigned places and the arrays written in place."""
+    """Recipes for the returned value, the assigned places and the arrays written in place.
+
+    Attributes:
+        written: the inputs written in place, each with the output that holds its new numbers.
+        assigned: container, key and recipe.
+        deleted: container and key.
+        orders: containers whose keys changed their order, and the keys.
+    """
 
     def __init__(
         self,
@@ -29,122 +136,182 @@ class Results:
         inputs: list[Traced],
         world: World,
         entered: list[dict[Any, Any]],
+        graphs: Graphs,
         value: Any,
     ) -> None:
-        self._trace, self._inputs = trace, inputs
-        self._owners = {id(c.owner): i for i, c in enumerate(world.containers)}
-        self._outputs: dict[int, int] = {}
-        # An input that stands for another value now was written in place: so is its array, for
-        # everybody who holds it.
-        self.written = [(i, self._output(x.value)) for i, x in enumerate(inputs) if x.value != i]
-        _refuse_shared_memory(world, [i for i, _ in self.written])
+        self.blueprints: list[Blueprint] = []
+        describe = _Describe(trace, inputs, world, self.blueprints)
+        self.written = [(i, describe.output(x)) for i, x in enumerate(inputs) if x.value != i]
         self.assigned: list[tuple[int, Any, Recipe]] = []
         self.deleted: list[tuple[int, Any]] = []
+        self.orders: list[tuple[int, list[Any]]] = []
         for i, (place, before) in enumerate(zip(world.containers, entered, strict=True)):
             after = place.read()
-            if type(place.owner) is list and len(after) != len(before):
-                raise TraceError(
-                    f"a list in the world of the function changed its length from {len(before)} to"
-                    f" {len(after)}; a compiled function may assign elements of it, and return"
-                    " lists of its own"
-                )
+            _refuse_growth(place, before, after)
             self.deleted += [(i, key) for key in before if key not in after]
             self.assigned += [
-                (i, key, self._recipe(new, f"what it assigned to {key!r}"))
+                (i, key, describe.recipe(new, f"what it assigned to {key!r}", place.owner))
                 for key, new in after.items()
                 if key not in before or before[key] is not new
             ]
-        self.value = self._recipe(value, "the returned value")
-        trace.program.outputs = list(self._outputs)
-        del self._trace, self._inputs, self._owners
+            natural = [k for k in before if k in after] + [k for k in after if k not in before]
+            if list(after) != natural:
+                self.orders.append((i, list(after)))
+        self.value = describe.recipe(value, "the returned value")
+        computed, called = graphs.changed()
+        self.computed = [describe.owners[id(x)] for x in computed]
+        self.called = [describe.owners[id(f)] for f in called]
+        trace.program.outputs = [x.value for x in describe.outputs]
+        self.given = [value < len(inputs) for value in trace.program.outputs]
+
+    def text(self) -> str:
+        """Equal for two runs that left the same behind."""
+        return repr(
+            (self.value, self.assigned, self.deleted, self.orders, self.written, self.blueprints)
+        )
 
     def place(self, outputs: Sequence[Any], world: World) -> Any:
         """Put the outputs of one run into the world of this call; the value to return."""
-        arrays = [_own(array, world) for array in outputs]
-        value = self.value(arrays, world)
-        assigned = [(i, key, recipe(arrays, world)) for i, key, recipe in self.assigned]
+        self._check_memory(world)
+        call = Call(self._owned(outputs, world), world)
+        call.made = [_empty_like(blueprint.empty) for blueprint in self.blueprints]
+        for x, blueprint in zip(call.made, self.blueprints, strict=True):
+            for place, recipes in zip(containers(x), blueprint.contents, strict=True):
+                _fill(place, {key: recipe.make(call) for key, recipe in recipes.items()})
+            if isinstance(x, Variable):
+                x._creator = ended(x) if blueprint.computed else None
+        value = self.value.make(call)
+        assigned = [(i, key, recipe.make(call)) for i, key, recipe in self.assigned]
+        for i in self.called:
+            # As a call would: results of earlier calls keep what they need for their gradients.
+            world.containers[i].owner._leave_snapshot()
         for i, output in self.written:
-            np.copyto(world.arrays[i], arrays[output])
+            np.copyto(world.arrays[i], call.outputs[output])
         for i, key, new in assigned:
             world.containers[i].write(key, new)
         for i, key in self.deleted:
             world.containers[i].delete(key)
+        for i, keys in self.orders:
+            world.containers[i].order(keys)
+        for i in self.computed:
+            x = world.containers[i].owner
+            x._creator = ended(x)
         return value
 
-    def _output(self, value: int) -> int:
-        """The position of a value of the program among its outputs."""
-        return self._outputs.setdefault(value, len(self._outputs))
+    def _check_memory(self, world: World) -> None:
+        """Refuse writes in place that would change other arrays too, or can't be made."""
+        for i, _ in self.written:
+            x, path = world.arrays[i], world.paths[i]
+            if not x.flags.writeable:
+                raise ValueError(f"a write in place to {path}, which is read-only")
+            for j, other in enumerate(world.arrays):
+                if i != j and _share_memory(x, other):
+                    raise TraceError(
+                        f"a write in place to {path}, which shares its memory with"
+                        f" {world.paths[j]}: assign a new array instead, or keep copies"
+                    )
 
-    def _recipe(self, x: Any, what: str) -> Recipe:
+    def _owned(self, outputs: Sequence[Any], world: World) -> list[Any]:
+        """The outputs as arrays that nobody else holds, and that nothing will be written into."""
+        written = [world.arrays[i] for i, _ in self.written]
+        owned: list[Any] = []
+        for x, given in zip(outputs, self.given, strict=True):
+            shared = given or not x.flags.writeable or any(x is other for other in owned)
+            if shared or any(np.may_share_memory(x, other) for other in written):
+                x = x.copy("K")
+            owned.append(x)
+        return owned
+
+
+class _Describe:
+    """From the values of one trace to recipes."""
+
+    def __init__(
+        self, trace: Trace, inputs: list[Traced], world: World, blueprints: list[Blueprint]
+    ) -> None:
+        self.trace, self.blueprints = trace, blueprints
+        self.inputs = {id(x): i for i, x in enumerate(inputs)}
+        self.owners = {id(c.owner): i for i, c in enumerate(world.containers)}
+        self.outputs: list[Traced] = []
+        self.numbers: dict[int, int] = {}
+        self.made: dict[int, int] = {}
+        self.alive: list[Any] = []  # so that no id above is used again
+
+    def output(self, x: Traced) -> int:
+        """The position of a traced array among the outputs; two arrays are two outputs."""
+        if id(x) not in self.numbers:
+            self.numbers[id(x)] = len(self.outputs)
+            self.outputs.append(x)
+        return self.numbers[id(x)]
+
+    def recipe(self, x: Any, what: str, owner: Any = None) -> Recipe:
         if isinstance(x, Traced):
-            if x.trace is not self._trace:
+            if x.trace is not self.trace:
                 raise TraceError(f"{what} is {x!r} of another compiled call, which has ended")
-            for i, array in enumerate(self._inputs):
-                if array is x:
-                    return lambda outputs, world: world.arrays[i]
-            n = self._output(x.value)
-            return lambda outputs, world: outputs[n]
-        if id(x) in self._owners:
-            owner = self._owners[id(x)]
-            return lambda outputs, world: world.containers[owner].owner
-        if isinstance(x, Variable):
-            data, name, kind = self._recipe(x._data, what), x.name, type(x)
-            grad = self._recipe(x.grad, what)
-            return lambda outputs, world: _variable(
-                kind, data(outputs, world), grad(outputs, world), name
-            )
-        if isinstance(x, tuple | list):
-            parts = [self._recipe(part, what) for part in x]
-            make: Any = type(x)._make if hasattr(x, "_make") else type(x)
-            return lambda outputs, world: make([part(outputs, world) for part in parts])
-        if (place := container(x)) is None or not _holds_traced(x):
-            return lambda outputs, world: x
-        items = {key: self._recipe(part, what) for key, part in place.read().items()}
-        return lambda outputs, world: _rebuilt(
-            x, {key: part(outputs, world) for key, part in items.items()}
-        )
+            if id(x) in self.inputs:
+                return Input(self.inputs[id(x)])
+            # A Variable holds arrays, also where an operation gave a scalar.
+            return Output(self.output(x), x.scalar and not isinstance(owner, Variable))
+        if id(x) in self.owners:
+            return Owner(self.owners[id(x)])
+        if id(x) in self.made:
+            return Made(self.made[id(x)])
+        if isinstance(x, tuple):
+            return Tuple(type(x), tuple([self.recipe(part, what) for part in x]))
+        is_array = isinstance(x, np.ndarray)
+        found = [] if isinstance(x, (*CONSTANTS, type)) else containers(x)
+        if not found and not is_array:
+            return Constant(x)
+        number = self.made[id(x)] = len(self.blueprints)
+        self.alive.append(x)
+        computed = isinstance(x, Variable) and x._creator is not None
+        blueprint = Blueprint(_empty_like(x), [], computed)
+        self.blueprints.append(blueprint)
+        blueprint.contents += [
+            {key: self.recipe(value, what, x) for key, value in place.read().items()}
+            for place in found
+        ]
+        return Made(number)
 
 
-def _variable(kind: type[Variable], data: Any, grad: Any, name: str | None) -> Variable:
-    variable = kind(data, name)
-    variable.grad = grad
-    return variable
-
-
-def _rebuilt(x: Any, contents: dict[Any, Any]) -> Any:
-    """An object like ``x``, which the function made, with other contents."""
-    new = type(x)() if isinstance(x, dict) else object.__new__(type(x))
-    place = container(new)
-    assert place is not None
-    for key, value in contents.items():
-        place.write(key, value)
+def _empty_like(x: Any) -> Any:
+    """An object like ``x`` without contents; of a NumPy array, a copy."""
+    if isinstance(x, np.ndarray):
+        return x.copy("K")
+    if isinstance(x, functools.partial):
+        return type(x)(x.func)
+    if isinstance(x, deque):
+        return type(x)((), x.maxlen)
+    bases = (OrderedDict, defaultdict, dict, list, set, SimpleNamespace, BaseException, object)
+    base: Any = next(base for base in bases if isinstance(x, base))
+    new = base.__new__(type(x))
+    if isinstance(x, defaultdict):
+        new.default_factory = x.default_factory
     return new
 
 
-def _holds_traced(x: Any, depth: int = 10) -> bool:
-    """Whether a traced array can be reached from ``x``."""
-    if isinstance(x, Traced):
+def _fill(place: Container, contents: dict[Any, Any]) -> None:
+    if isinstance(place, Elements):
+        place.fill(contents.values())
+    elif isinstance(place, Members):
+        place.owner.update(contents.values())
+    else:
+        for key, value in contents.items():
+            place.write(key, value)
+
+
+def _share_memory(x: Any, y: Any) -> bool:
+    try:
+        return np.shares_memory(x, y, max_work=10_000)  # type: ignore[arg-type]
+    except np.exceptions.TooHardError:
         return True
-    if depth == 0:
-        return False
-    if isinstance(x, tuple):
-        return any(_holds_traced(part, depth - 1) for part in x)
-    place = container(x) if not isinstance(x, Function) or x.__dict__ else None
-    return place is not None and any(_holds_traced(v, depth - 1) for v in place.read().values())
 
 
-def _own(array: Any, world: World) -> Any:
-    """An output that is an input of the program, or a constant of it, must not be shared."""
-    if not array.flags.writeable or any(array is x for x in world.arrays):
-        return array.copy()
-    return array
-
-
-def _refuse_shared_memory(world: World, written: list[int]) -> None:
-    for i in written:
-        for j, other in enumerate(world.arrays):
-            if i != j and np.may_share_memory(world.arrays[i], other):
-                raise TraceError(
-                    f"a write in place to {world.paths[i]}, which shares its memory with"
-                    f" {world.paths[j]}; write to a copy, or assign a new array"
-                )
+def _refuse_growth(place: Container, before: dict[Any, Any], after: dict[Any, Any]) -> None:
+    is_fixed = isinstance(place, Members) and list(before.values()) != list(after.values())
+    if is_fixed or (isinstance(place, Elements) and len(after) != len(before)):
+        raise TraceError(
+            f"a {place.kind} in the world of the function was changed: it had {len(before)}"
+            f" elements and has {len(after)}; a compiled function may assign the elements of a"
+            " list, and return new lists: append what it returns outside of it"
+        )

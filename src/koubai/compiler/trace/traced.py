@@ -5,19 +5,36 @@ runs once. ``x + y`` on traced arrays appends an instruction to the program and 
 traced array, which knows its dtype and its shape.
 
 A write in place, ``x[mask] = 0``, makes the same object stand for another value, as everybody who
-holds the NumPy array would see it change. Views are values of their own here, which would *not*
-change; so a write to an array that has living views, or is one, is refused.
+holds the NumPy array would see it change. A view knows what it is a view of: it is taken anew
+when its base stands for another value, and a write to it is a write to the base.
+
+    row = x[0]      # %1 = getitem %0
+    x += 1          # x is %3 now; the next use of row is  %4 = getitem %3
+    row += 1        # x is setitem of %3
+
+NumPy's operations give scalars where they might give 0-d arrays; these can't be written to, and
+``s += 1`` gives the name s to another scalar. A traced array that stands for one is ``scalar``.
 """
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+import numpy as np
 
 from koubai.array_methods import ArrayMethods
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
 from koubai.location import Location, caller, describe_location
+
+_UNKNOWN = -1  # the number of no value
+_Derive = Callable[["Traced"], "Traced"]
+_Put = Callable[["Traced", "Traced"], "Traced"]
+
+tracing: ContextVar[bool] = ContextVar("tracing", default=False)
+"""Whether a function runs on traced arrays now."""
 
 
 class TraceError(Exception):
@@ -27,45 +44,82 @@ class TraceError(Exception):
         super().__init__(f"{message}\n  at {describe_location(location or caller())}")
 
 
+class NeedsNumber(TraceError):
+    """A number among the inputs decides what is compiled (a length, an axis): see compiled.py."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class Trace:
     """The program being written while a function runs on traced arrays."""
 
     def __init__(self) -> None:
         self.program = Program([])
+        self.ended = False
 
-    def input(self, type_: Type) -> Traced:
+    def input(self, type_: Type, scalar: bool) -> Traced:
         """A new input; all of them come before the first instruction."""
         self.program.inputs.append(type_)
-        return Traced(self, len(self.program.inputs) - 1, type_)
+        return Traced(self, len(self.program.inputs) - 1, type_, scalar)
 
     def emit(self, op: str, *inputs: Traced, **params: Any) -> Traced:
         """Append an instruction; the traced array is its result."""
         for x in inputs:
-            if x.trace is not self:
+            if x.trace is not self or self.ended:
                 raise TraceError(
                     f"{x!r} belongs to another compiled call, which has ended; pass arrays in as"
-                    " arguments, or let the function return them"
+                    " arguments, and let the function return what is needed later"
                 )
-        type_ = PRIMITIVES[op].infer(*[x.type for x in inputs], **params)
         values = tuple([x.value for x in inputs])
+        try:
+            type_ = PRIMITIVES[op].infer(*[x.type for x in inputs], **params)
+        except (ValueError, TypeError, IndexError) as error:
+            kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+            operands = ", ".join(str(x.type) for x in inputs)
+            where = describe_location(caller())
+            raise kind(f"{op}({operands}): {error}\n  at {where}") from None
         self.program.instructions.append(Instruction(op, values, params, type_, caller()))
         return Traced(self, len(self.program.inputs) + len(self.program.instructions) - 1, type_)
 
+    def constant(self, x: Any, dtype: Any = None) -> Traced:
+        """``x``, numbers that are known, as a value of the program."""
+        value = np.array(x, dtype=dtype)
+        value.flags.writeable = False  # it belongs to the program, and is used in every run
+        return self.emit("constant", value=value)
+
 
 class Traced(ArrayMethods):
-    """An array in a function that is being compiled."""
+    """An array in a function that is being compiled.
 
-    __slots__ = ("__weakref__", "base", "trace", "type", "value", "views")
+    Attributes:
+        type: dtype and shape.
+        scalar: whether it stands for a NumPy scalar.
+        base: what it is a view of; None if it has storage of its own.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_derive",
+        "_from",
+        "_put",
+        "_value",
+        "base",
+        "scalar",
+        "trace",
+        "type",
+    )
     __hash__ = object.__hash__
     cannot = (
-        "{function} asks for the numbers of a traced array, which a compiled function has only when"
-        " it runs; use koubai's operations, or compute it outside and pass it in"
+        "{function} cannot be compiled: it is not among the functions that the compiler knows, or"
+        " has arguments that it does not know; write it with those that it knows (exp, sum, where,"
+        " ...), or compute it outside the function and pass it in as an argument"
     )
 
-    def __init__(self, trace: Trace, value: int, type_: Type) -> None:
-        self.trace, self.value, self.type = trace, value, type_
+    def __init__(self, trace: Trace, value: int, type_: Type, scalar: bool = False) -> None:
+        self.trace, self._value, self.type, self.scalar = trace, value, type_, scalar
         self.base: Traced | None = None
-        self.views: list[weakref.ref[Traced]] = []
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,65 +129,166 @@ class Traced(ArrayMethods):
     def dtype(self) -> Any:
         return self.type.dtype
 
-    def as_view_of(self, x: Traced) -> Traced:
-        """Note that NumPy would have made this a view of ``x``."""
-        self.base = x
-        x.views.append(weakref.ref(self))
+    # Views and writes.
+
+    def as_view_of(self, base: Traced, derive: _Derive | None, put: _Put | None) -> Traced:
+        """Note that NumPy would have made this a view.
+
+        Args:
+            base: what it is a view of.
+            derive: from the base to the view, for when the base has been written to.
+            put: from the base and the new value of the view to the new value of the base.
+                Neither, where it is a view or a copy, depending on the order in memory: that does
+                not matter unless one is used after a write to the other, which is refused.
+        """
+        if not base.scalar:
+            self.base, self._from, self._derive, self._put = base, base.value, derive, put
         return self
+
+    @property
+    def value(self) -> int:
+        """The number of the value in the program that it stands for now."""
+        stale = self.base is not None and self._from != self.base.value
+        if self._value == _UNKNOWN or (stale and self._derive is None):
+            raise TraceError(
+                f"{self!r} is used after a write in place to a reshape of it, or to what it is a"
+                " reshape of, which may share its memory or not; reshape a copy,"
+                " x.copy().reshape(...)"
+            )
+        if stale and self.base is not None and self._derive is not None:
+            self._value, self._from = self._derive(self.base)._value, self.base.value
+        return self._value
 
     def write(self, new: Traced) -> None:
         """Stand for the value of ``new`` from now on: a write in place."""
-        if self.base is not None or any(view() is not None for view in self.views):
+        if self.base is not None and self._put is not None:
+            self.base.write(self._put(self.base, new))
+            return
+        value, root = new.value, self
+        while root.base is not None:
+            root = root.base
+        root._value, self.base = _UNKNOWN, None
+        self._value = value
+
+    def _updated(self, new: Any) -> Traced:
+        """x += y writes in place, as ndarrays do: dtype and shape stay."""
+        if not isinstance(new, Traced):
+            raise TraceError(f"a {type(new).__name__} cannot be written into {self!r}; x = x + y")
+        if self.scalar:
+            return new
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise TraceError(
-                f"a write in place to {self!r}, which shares its memory with a view; write to a"
-                " copy: x = x.copy(); x[...] = ..."
+                f"{new.type} cannot be written into {self!r} in place; write x = x + y (or the"
+                " like), which makes a new array"
             )
-        self.value = new.value
+        xp = self.__array_namespace__()
+        self.write(xp.broadcast_to(xp.astype(new, self.dtype), self.shape))
+        return self
+
+    def __iadd__(self, other: Any) -> Traced:
+        return self._updated(self + other)
+
+    def __isub__(self, other: Any) -> Traced:
+        return self._updated(self - other)
+
+    def __imul__(self, other: Any) -> Traced:
+        return self._updated(self * other)
+
+    def __itruediv__(self, other: Any) -> Traced:
+        return self._updated(self / other)
+
+    def __ipow__(self, other: Any) -> Traced:
+        return self._updated(self**other)
+
+    def __imatmul__(self, other: Any) -> Traced:
+        return self._updated(self @ other)
+
+    def __iand__(self, other: Any) -> Traced:
+        return self._updated(self & other)
+
+    def __ior__(self, other: Any) -> Traced:
+        return self._updated(self | other)
+
+    def __ixor__(self, other: Any) -> Traced:
+        return self._updated(self ^ other)
+
+    # NumPy's protocols.
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         from koubai.compiler.trace import namespace  # its functions make traced arrays
 
         return namespace
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out"):
+            raise TraceError(
+                f"np.{ufunc.__name__} into a NumPy array (out=, or += on an array that was made"
+                " inside the function): its numbers are known only when the function runs; make"
+                " the array with np.zeros_like(x) or np.zeros(shape, like=x), where x is"
+                f" {self!r}"
+            )
+        try:
+            return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        except TypeError as error:
+            raise TraceError(str(error)) from None
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in _CREATION:  # np.zeros(shape, like=x)
+            return self.trace.constant(func(*args, **kwargs))
+        try:
+            return super().__array_function__(func, types, args, kwargs)
+        except TypeError as error:
+            raise TraceError(f"np.{func.__name__}: {error}") from None
+
+    # What would need the numbers.
+
+    def _refuse(self, what: str, instead: str) -> NoReturn:
+        message = (
+            f"{what} of {self!r}, whose numbers are known only when the function runs; {instead}"
+        )
+        if self.scalar and self.value < len(self.trace.program.inputs) and not self.trace.ended:
+            raise NeedsNumber(message, self.value)
+        raise TraceError(message)
+
     def __bool__(self) -> bool:
-        raise TraceError(
-            f"a decision (if, while, and, or) on {self!r}, whose value is not known when the"
-            " function is compiled; write where(condition, a, b), or decide outside"
+        self._refuse(
+            "a decision (if, while, and, or)",
+            "write where(condition, a, b), or decide outside the function",
         )
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        self._refuse(
+            "np.asarray(), an index into a NumPy array, or a write into one",
+            "leave asarray out; an array that is indexed or written to must be traced too: an"
+            " argument or a global, or made with np.zeros_like(x) or np.zeros(shape, like=x)",
+        )
+
+    def __float__(self) -> float:
+        self._refuse("float()", "return it, and write float(...) on what the call returns")
+
+    def __int__(self) -> int:
+        self._refuse("int()", "return it, and write int(...) on what the call returns")
+
     def item(self) -> Any:
-        raise TraceError(self.cannot.format(function="item()"))
+        self._refuse("item()", "return it, and write .item() on what the call returns")
 
     def __index__(self) -> int:
-        raise TraceError(self.cannot.format(function="an index or a length"))
+        self._refuse(
+            "an index, a length or a shape",
+            "pass a Python number, int(n), for which the function is compiled",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{self!r} has no {name!r}: traced arrays have the methods copy, sum, mean, max, min,"
+            " reshape, transpose, dot and astype; write others as functions, np.argmax(x)"
+        )
 
     def __repr__(self) -> str:
         return f"Traced({self.type})"
 
-    # x += y writes in place, as ndarrays do; the dtype stays.
+    def __format__(self, spec: str) -> str:
+        return repr(self)
 
-    def _update(self, new: Traced) -> Traced:
-        xp = self.__array_namespace__()
-        self.write(xp.broadcast_to(xp.astype(new, self.dtype), self.shape))
-        return self
 
-    def __iadd__(self, other: Any) -> Traced:
-        return self._update(self + other)
-
-    def __isub__(self, other: Any) -> Traced:
-        return self._update(self - other)
-
-    def __imul__(self, other: Any) -> Traced:
-        return self._update(self * other)
-
-    def __itruediv__(self, other: Any) -> Traced:
-        return self._update(self / other)
-
-    def __and__(self, other: Any) -> Any:
-        return self.__array_namespace__().logical_and(self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return self.__array_namespace__().logical_or(self, other)
-
-    def __invert__(self) -> Any:
-        return self.__array_namespace__().logical_not(self)
+_CREATION = (np.array, np.asarray, np.empty, np.eye, np.full, np.ones, np.zeros)

@@ -7,115 +7,45 @@
     def step(x):                       # x is an argument; net is a global that the code names,
         net.params["W"] -= 0.1 * ...   # and net.params["W"] an array in the world of step
 
-The walk goes through closures, the globals that the code names, the functions of the user's own
-that it calls, bound objects, attributes, dicts, lists and tuples. It leaves modules, classes, and
-objects of installed packages alone, but for koubai's own (modules, optimizers, Variables).
+The walk goes through closures, the globals that the code names, functions and classes of the
+user's own, default arguments, bound objects, attributes, dicts, lists and tuples. It leaves
+installed packages alone: their objects are known by identity, but for the containers among them.
 
-A visited object that can change is a *container*: a mapping from keys to values that can be read
-and put back. The containers come in the same order whenever the world has the same structure, so
-"container 3, key 'W'" means the same place in every call, though the objects may be others.
+A visited object that can change is a *container*, see contents.py. The containers come in the same
+order whenever the world has the same structure, so "container 3, key 'W'" means the same place in
+every call, though the objects may be others. Arrays, and NumPy's scalars, are inputs; all else
+that can make a difference (numbers, texts, flags, shapes, which function it is) is in the key.
 """
 
 from __future__ import annotations
 
-import sys
-import sysconfig
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from koubai.compiler.trace.traced import Traced
-from koubai.core import Function, Variable
+from koubai.arrays import REAL
+from koubai.compiler.trace.contents import (
+    Cell,
+    Container,
+    Globals,
+    OfClass,
+    OfFunction,
+    containers,
+)
+from koubai.compiler.trace.names import names_in
+from koubai.compiler.trace.packages import is_users_file, is_users_module
+from koubai.compiler.trace.traced import Traced, TraceError
+from koubai.core import Variable
+from koubai.recording import recording
 
 LIMIT = 20_000
 """Values in a world; more would cost more to look at than a step takes."""
 
-_MISSING = object()
-_PACKAGES = tuple(
-    str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platlib", "purelib")
-)
-_CONSTANTS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), np.dtype, slice)
-# A function's links to its latest graph; a compiled call makes no graph.
-_GRAPH_SLOTS = {"_inputs", "_outputs", "_number", "_location", "_tuple_types"}
-
-
-@dataclass
-class Container:
-    """An object whose contents can be read and put back, key by key."""
-
-    owner: Any
-    read: Callable[[], dict[Any, Any]]
-    write: Callable[[Any, Any], None]
-    delete: Callable[[Any], None]
-
-    def restore(self, contents: dict[Any, Any]) -> None:
-        """Put back what ``read`` once returned."""
-        now = self.read()
-        if type(self.owner) is list:
-            self.owner[:] = contents.values()
-            return
-        for key in now.keys() - contents.keys():
-            self.delete(key)
-        for key, value in contents.items():
-            if now.get(key, _MISSING) is not value:
-                self.write(key, value)
-
-
-def _attributes(owner: Any, names: tuple[str, ...]) -> Container:
-    return Container(
-        owner,
-        lambda: {name: getattr(owner, name) for name in names if hasattr(owner, name)},
-        lambda name, value: setattr(owner, name, value),
-        lambda name: delattr(owner, name),
-    )
-
-
-def _mapping(owner: Any, mapping: dict[Any, Any], only: Any = None) -> Container:
-    def read() -> dict[Any, Any]:
-        if isinstance(owner, Function):
-            return {k: v for k, v in mapping.items() if k not in _GRAPH_SLOTS}
-        return {k: mapping[k] for k in only if k in mapping} if only else dict(mapping)
-
-    return Container(owner, read, mapping.__setitem__, mapping.__delitem__)
-
-
-def container(x: Any) -> Container | None:
-    """How the contents of ``x`` are read and put back; None if it is not looked into."""
-    if isinstance(x, Variable):
-        return _attributes(x, ("_data", "grad"))
-    if type(x) is dict or (isinstance(x, dict) and not _is_installed(type(x))):
-        return _mapping(x, x)
-    if type(x).__module__ == "collections" and isinstance(x, dict):  # OrderedDict and its kin
-        return _mapping(x, x)
-    if type(x) is list:
-        return Container(
-            x, lambda: dict(enumerate(x)), lambda i, value: x.__setitem__(i, value), x.__delitem__
-        )
-    if isinstance(x, types.CellType):
-        return _attributes(x, ("cell_contents",))
-    if isinstance(x, type | types.ModuleType | types.FunctionType) or _is_installed(type(x)):
-        return None
-    if hasattr(x, "__dict__"):
-        return _mapping(x, x.__dict__)
-    slots = [s for cls in type(x).__mro__ for s in getattr(cls, "__slots__", ())]
-    return _attributes(x, tuple(s for s in slots if s != "__weakref__")) if slots else None
-
-
-def _is_installed(x: Any) -> bool:
-    """Whether a class or function is Python's or an installed package's; koubai is ours."""
-    name = getattr(x, "__module__", None) or "builtins"
-    if name == "koubai" or name.startswith("koubai."):
-        return False
-    if name == "__main__":
-        return False
-    filename = getattr(sys.modules.get(name), "__file__", None)
-    if filename is None:
-        return name in sys.builtin_module_names or name == "builtins"
-    return str(Path(filename).resolve()).startswith(_PACKAGES)
+_NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
+CONSTANTS = (*_NUMBERS_AND_TEXTS, type(None), type(Ellipsis), np.dtype, slice, range, np.generic)
+_Children = Iterator[tuple[str, Any]]
 
 
 class World:
@@ -124,99 +54,167 @@ class World:
     Attributes:
         containers: all that can change, in the order of the walk.
         arrays: the arrays in it, each once, however many places hold it.
+        paths: of each array, a place where it is, for messages: ``net.params['W']``.
         key: what must be equal for a program to be used again: the structure, the dtypes and
             shapes of arrays, numbers, texts and flags, and which functions and objects there are.
-        paths: of each array, a place where it is, for messages: ``net.params['W']``.
+        kept: the objects whose identity is part of the key: while they live, no other has it.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
         self.containers: list[Container] = []
         self.arrays: list[Any] = []
         self.paths: list[str] = []
-        self.kept: list[Any] = []  # so that no id in the key is used again
-        key: list[Any] = []
+        self.kept: list[Any] = []
+        names = sorted(kwargs)
+        self._key: list[Any] = [(recording.get(), len(args), *names)]
         seen: dict[int, int] = {}
-        stack: list[tuple[str, Any]] = [
+        most = (0, "")
+        stack = [
             ("the function", function),
-            *[(f"argument {name!r}", kwargs[name]) for name in sorted(kwargs, reverse=True)],
+            *[(f"argument {name!r}", kwargs[name]) for name in reversed(names)],
             *[(f"argument {i}", args[i]) for i in reversed(range(len(args)))],
         ]
         while stack:
             path, x = stack.pop()
-            if len(key) > LIMIT:
-                raise ValueError(
-                    f"the world of {getattr(function, '__name__', function)!r} is too large to be"
-                    f" looked at in every call: more than {LIMIT} values, the last of them {path};"
-                    " pass what it needs as arguments, large tables as arrays"
-                )
             if id(x) in seen:
-                key.append(seen[id(x)])
-                continue
-            if isinstance(x, np.ndarray) and x.dtype.kind in "fiub":
-                seen[id(x)] = len(seen)
+                self._key.append(seen[id(x)])
+            elif isinstance(x, CONSTANTS) and not _is_number_of_numpys(x):
+                self._key.append(constant_key(x))
+            else:
+                if not isinstance(x, tuple):
+                    seen[id(x)] = len(seen)
+                children = list(self._visit(path, x))
+                stack += reversed(children)
+                most = max(most, (len(children), path))
+            if len(self._key) + len(stack) > LIMIT:
+                raise TraceError(
+                    f"the world of {getattr(function, '__name__', function)!r} is too large to be"
+                    f" looked at in every call: more than {LIMIT} values, {most[0]} of them in"
+                    f" {most[1]}; pass what is needed of it as an argument, numbers as an array"
+                )
+        self.key = tuple(self._key)
+
+    def _visit(self, path: str, x: Any) -> _Children:
+        """Put ``x`` into the key; what it refers to."""
+        if isinstance(x, tuple | frozenset):
+            self._key.append((type(x), len(x)))
+            yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
+        elif isinstance(x, np.ndarray | np.generic):
+            self._array(path, x)
+        elif isinstance(x, Traced):
+            raise TraceError(
+                f"{path} is {x!r}, of another compiled call, which has ended: let that function"
+                " return it, instead of keeping it where nobody looks"
+            )
+        elif hasattr(type(x), "__array_namespace__") and not isinstance(x, Variable):
+            raise TraceError(f"{path} is a {type(x).__name__}; write np.asarray(...), only NumPy's")
+        elif isinstance(x, types.MethodType | types.BuiltinMethodType):
+            self._key.append((type(x), x.__name__))
+            yield path, x.__self__
+            if isinstance(x, types.MethodType):
+                yield path, x.__func__
+        elif isinstance(x, types.FunctionType):
+            yield from self._function(path, x)
+        elif isinstance(x, types.CellType):
+            yield from self._contents(path, x, [Cell(x)])
+        elif isinstance(x, type) and is_users_module(x.__module__):
+            yield from self._contents(path, x, [OfClass(x)])
+            yield from [(base.__name__, base) for base in x.__bases__]
+        elif isinstance(x, type) or not (found := containers(x)):
+            yield from self._opaque(path, x)
+        else:
+            yield from self._contents(path, x, found)
+            if is_users_module(type(x).__module__):
+                yield type(x).__name__, type(x)
+
+    def _array(self, path: str, x: Any) -> None:
+        if type(x) in (np.ndarray, np.memmap) or isinstance(x, np.generic):
+            if x.dtype.kind in REAL:
                 self.arrays.append(x)
                 self.paths.append(path)
-                key.append((x.dtype, x.shape))
-            elif isinstance(x, Traced) or (isinstance(x, _CONSTANTS) and type(x) in _CONSTANTS):
-                # 1, 1.0 and True are equal, and mean different programs.
-                key.append((type(x), repr(x)))
-            elif type(x) is tuple:
-                key.append((tuple, len(x)))
-                stack += [(f"{path}[{i}]", x[i]) for i in reversed(range(len(x)))]
-            else:
-                seen[id(x)] = len(seen)
-                inside = list(self._inside(path, x, key))
-                stack += reversed(inside)
-        self.key = tuple(key)
+                self._key.append((x.dtype, x.shape, isinstance(x, np.generic)))
+                return
+            if not x.dtype.hasobject:
+                # Texts, times and complex numbers can't be computed with, but decided on.
+                self._key.append((x.dtype, x.shape, x.tobytes()))
+                return
+        raise TraceError(
+            f"{path} is a {type(x).__name__} of dtype {x.dtype}, which cannot be compiled; write"
+            " np.asarray(...) of numbers, a list for objects, or keep it out of the function's"
+            " reach"
+        )
 
-    def _inside(self, path: str, x: Any, key: list[Any]) -> Iterator[tuple[str, Any]]:
-        """What ``x`` refers to; ``x`` itself goes to the key and the containers."""
-        if isinstance(x, types.MethodType):
-            key.append((types.MethodType, id(x.__func__)))
-            self.kept.append(x.__func__)
-            yield path, x.__self__
-            yield path, x.__func__
-            return
-        place = container(x)
-        if place is None:
-            # Known by identity: functions, classes, modules, objects of installed packages.
-            key.append(id(x))
-            self.kept.append(x)
-            if isinstance(x, types.FunctionType) and not _is_installed(x):
-                yield from self._of_function(x, key)
-            return
-        self.containers.append(place)
-        contents = place.read()
-        key.append((type(x), *[k if isinstance(k, str | int) else repr(k) for k in contents]))
-        for k, value in contents.items():
-            yield _path(path, x, k), value
+    def _opaque(self, path: str, x: Any) -> _Children:
+        """Known by identity; but what stands for a function is looked through."""
+        wrapped = [getattr(x, name, None) for name in _wrapped_names(x)]
+        # A compiled function, and a method bound anew at each access, are what they wrap.
+        self._key.append((type(x), *map(bool, wrapped)) if any(wrapped) else (type(x), id(x)))
+        self.kept.append(x)
+        yield from ((path, f) for f in wrapped if f is not None)
 
-    def _of_function(self, f: types.FunctionType, key: list[Any]) -> Iterator[tuple[str, Any]]:
-        if f.__module__ == "koubai" or f.__module__.startswith("koubai."):
-            return  # its globals are operations
-        names = _names(f.__code__)
-        place = _mapping(f, f.__globals__, only=[n for n in names if n in f.__globals__])
-        self.containers.append(place)
-        for name, value in place.read().items():
+    def _contents(self, path: str, x: Any, found: list[Container]) -> _Children:
+        for container in found:
+            contents = container.read()
+            self.containers.append(container)
+            keys = [constant_key(k) if isinstance(k, CONSTANTS) else None for k in contents]
+            self._key.append((type(container), type(x), *keys))
+            for key, (k, value) in zip(keys, contents.items(), strict=True):
+                if key is None:
+                    yield path, k
+                yield _path(path, container, k), value
+
+    def _function(self, path: str, f: types.FunctionType) -> _Children:
+        # By its code: a lambda that is made anew for each call is the same function.
+        self._key.append((types.FunctionType, id(f.__code__)))
+        self.kept.append(f.__code__)
+        if is_users_file(f.__code__.co_filename):
+            names, every = names_in(f.__code__)
+            yield from self._names("", f, f.__globals__, names, every, set())
+            yield from self._contents(f"{path}: {f.__name__}", f, [OfFunction(f)])
+        yield from zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
+
+    def _names(
+        self, path: str, f: Any, mapping: dict[str, Any], names: Any, every: Any, seen: set[int]
+    ) -> _Children:
+        """What names mean among globals, and in the user's modules that are among them."""
+        modules = []
+        for name, value in self._contents(path, f, [Globals(f, mapping, names)]):
             if not isinstance(value, types.ModuleType):
                 yield name, value
-        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-            yield name, cell
-        yield f"defaults of {f.__name__}", f.__defaults__ or ()
+            elif is_users_module(value.__name__) and id(value) not in seen:
+                modules.append(value)
+        for module in modules:
+            seen.add(id(module))
+            yield from self._names(f"{module.__name__}.", f, vars(module), every, every, seen)
 
 
-def _names(code: types.CodeType) -> list[str]:
-    """The names of globals in a function's code, and in that of functions within it."""
-    names = list(code.co_names)
-    for const in code.co_consts:
-        if isinstance(const, types.CodeType):
-            names += _names(const)
-    return list(dict.fromkeys(names))
+def _is_number_of_numpys(x: Any) -> bool:
+    """NumPy's scalars are arrays, but for booleans, on which decisions are taken."""
+    return isinstance(x, np.generic) and x.dtype.kind in REAL and x.dtype.kind != "b"
 
 
-def _path(path: str, owner: Any, key: Any) -> str:
-    if isinstance(owner, types.CellType):
+def constant_key(x: Any) -> tuple[type, Any]:
+    """1, 1.0 and True are equal, and mean different programs; so do 0.0 and -0.0."""
+    if type(x) in (str, bytes, int, bool):
+        return type(x), x
+    # A user's subclass of int may have any repr.
+    kind: Any = next((kind for kind in _NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
+    return type(x), repr(x) if kind is object else kind.__repr__(x)
+
+
+def _wrapped_names(x: Any) -> tuple[str, ...]:
+    if isinstance(x, property):
+        return "fget", "fset", "fdel"
+    if isinstance(x, types.ModuleType | type) or "__wrapped__" not in getattr(x, "__dict__", ()):
+        return ("func",) if type(x).__name__ in ("cached_property", "partialmethod") else ()
+    return ("__wrapped__",)
+
+
+def _path(path: str, container: Container, key: Any) -> str:
+    if isinstance(container, Globals):
+        return f"{path}{key}"
+    if isinstance(container, Cell):
         return path
-    if isinstance(owner, dict | list):
-        return f"{path}[{key!r}]"
-    return f"{path}.{'data' if key == '_data' else key}"
+    if container.kind == "object":
+        return f"{path}.{'data' if key == '_data' else key}"
+    return f"{path}[{key!r}]"

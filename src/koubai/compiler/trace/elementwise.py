@@ -1,0 +1,165 @@
+"""Functions of each element by itself, on traced arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from koubai.compiler.primitives import BOOL, loop
+from koubai.compiler.trace.lifting import as_scalar, dtype_of, function, trace_of, traced
+from koubai.compiler.trace.traced import Traced, TraceError
+
+
+def _elementwise(name: str) -> Callable[..., Any]:
+    """The function ``name``, its operands converted as NumPy converts them."""
+
+    def f(*xs: Any) -> Traced:
+        trace, dtypes = trace_of(*xs), loop(name, [dtype_of(x) for x in xs])
+        try:
+            operands = [traced(trace, x, dtype) for x, dtype in zip(xs, dtypes, strict=False)]
+        except OverflowError:
+            # Comparisons alone take a number that the dtype can't hold: uint8 < 1000.
+            if dtypes[-1] != BOOL:
+                raise
+            operands = [traced(trace, x, np.dtype(np.float64)) for x in xs]
+        return as_scalar(trace.emit(name, *operands))
+
+    f.__name__ = f.__qualname__ = name
+    return function(f)
+
+
+abs = _elementwise("abs")
+add = _elementwise("add")
+ceil = _elementwise("ceil")
+cos = _elementwise("cos")
+divide = _elementwise("divide")
+equal = _elementwise("equal")
+exp = _elementwise("exp")
+floor = _elementwise("floor")
+greater = _elementwise("greater")
+greater_equal = _elementwise("greater_equal")
+isfinite = _elementwise("isfinite")
+isinf = _elementwise("isinf")
+isnan = _elementwise("isnan")
+less = _elementwise("less")
+less_equal = _elementwise("less_equal")
+log = _elementwise("log")
+logical_and = _elementwise("logical_and")
+logical_not = _elementwise("logical_not")
+logical_or = _elementwise("logical_or")
+logical_xor = _elementwise("logical_xor")
+maximum = _elementwise("maximum")
+minimum = _elementwise("minimum")
+multiply = _elementwise("multiply")
+negative = _elementwise("negative")
+not_equal = _elementwise("not_equal")
+sign = _elementwise("sign")
+sin = _elementwise("sin")
+sqrt = _elementwise("sqrt")
+subtract = _elementwise("subtract")
+tanh = _elementwise("tanh")
+_pow = _elementwise("pow")
+
+
+@function
+def pow(x1: Any, x2: Any, /) -> Any:
+    # The exponents for which NumPy does not call its power function either.
+    if isinstance(x2, int | float) and x2 in (2, 0.5) and x1.dtype.kind == "f" and not x1.scalar:
+        return multiply(x1, x1) if x2 == 2 else sqrt(x1)
+    return _pow(x1, x2)
+
+
+@function
+def positive(x: Traced, /) -> Traced:
+    loop("positive", [x.dtype])  # a TypeError for booleans
+    return as_scalar(x.trace.emit("copy", x))
+
+
+@function
+def square(x: Traced, /) -> Any:
+    x = traced(x.trace, x, loop("square", [x.dtype])[0])
+    return multiply(x, x)
+
+
+@function
+def round(x: Traced, /) -> Traced:
+    return as_scalar(x.trace.emit("round", x))
+
+
+@function
+def where(condition: Any, /, *xs: Any) -> Any:
+    if len(xs) != 2:
+        return nonzero(condition)
+    trace = trace_of(condition, *xs)
+    dtype = np.result_type(*[x if isinstance(x, int | float) else dtype_of(x) for x in xs])
+    # NumPy's where() takes a number that the dtype can't hold, and wraps it.
+    x1, x2 = [
+        traced(trace, x if isinstance(x, Traced) else np.asarray(x).astype(dtype), dtype)
+        for x in xs
+    ]
+    return trace.emit("where", traced(trace, condition, BOOL), x1, x2)
+
+
+def nonzero(x: Any, /) -> Any:
+    if not isinstance(x, Traced):
+        return np.nonzero(x)
+    raise TraceError(
+        f"nonzero() or where() of {x!r}: how many elements it finds is not known when the function"
+        " is compiled; write where(condition, a, b), or find them outside the function"
+    )
+
+
+def _of_booleans(name: str, logical: Callable[..., Any]) -> Callable[..., Any]:
+    """The operator of bits ``name``, which is the ``logical`` function on booleans."""
+
+    def f(*xs: Any) -> Any:
+        if any(dtype_of(x) != BOOL for x in xs):
+            raise TraceError(
+                f"{name} of {', '.join(map(repr, xs))}: only that of booleans can be compiled, not"
+                " that of the bits of integers; compute it outside the function"
+            )
+        return logical(*xs)
+
+    f.__name__ = f.__qualname__ = name
+    return function(f)
+
+
+bitwise_and = _of_booleans("bitwise_and", logical_and)
+bitwise_or = _of_booleans("bitwise_or", logical_or)
+bitwise_xor = _of_booleans("bitwise_xor", logical_xor)
+invert = _of_booleans("invert", logical_not)
+
+
+# Copies and conversions.
+
+
+@function
+def astype(x: Traced, dtype: Any, /, *, copy: Any = True) -> Traced:
+    y = traced(x.trace, x, np.dtype(dtype))
+    if y is x and copy:
+        y = x.trace.emit("copy", x)
+        y.scalar = x.scalar
+    return y
+
+
+@function
+def asarray(x: Traced, /, *, dtype: Any = None, copy: Any = None) -> Traced:
+    y = traced(x.trace, x, x.dtype if dtype is None else dtype)
+    if y is x and (copy or x.scalar):
+        y = x.trace.emit("copy", x)
+    y.scalar = False
+    return y
+
+
+@function
+def copy(x: Traced, /) -> Traced:
+    return x.trace.emit("copy", x)
+
+
+def copy_method(x: Traced, /) -> Traced:
+    """``x.copy()``: unlike np.copy(x) it leaves scalars scalars, and has the order of rows."""
+    y = x.trace.emit("copy", x, order="C")
+    y.scalar = x.scalar
+    return y

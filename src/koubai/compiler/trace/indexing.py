@@ -1,0 +1,119 @@
+"""Reading and writing by index, on traced arrays.
+
+What is known of an index when the function is compiled stays in the program's text; arrays in it
+are operands. With basic indices, slices and numbers, NumPy makes a view.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from koubai.arrays import NUMBERS
+from koubai.compiler.primitives import BOOL, OPERAND
+from koubai.compiler.trace.elementwise import where
+from koubai.compiler.trace.lifting import function, trace_of, traced
+from koubai.compiler.trace.traced import Trace, Traced, TraceError
+
+
+def _parts(index: Any) -> list[Any]:
+    """The parts of an index: lists as arrays, masks that are known as the indices they stand for.
+
+    Raises:
+        TraceError: for a mask that is computed.
+    """
+    parts: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        if part is None or part is Ellipsis or isinstance(part, (slice, *NUMBERS, Traced)):
+            parts.append(part)
+        elif (array := np.asarray(part)).dtype == BOOL and array.ndim:
+            parts += np.nonzero(array)
+        elif array.dtype.kind in "iub" or not array.size:
+            parts.append(array.astype(np.intp) if array.dtype.kind == "f" else array)  # x[[]]
+        else:
+            raise IndexError(f"an index must hold integers, slices or booleans, not {part!r:.60}")
+    for part in parts:
+        if isinstance(part, Traced) and part.dtype == BOOL:
+            raise TraceError(
+                f"an index with a mask {part!r} that is computed: how many elements it selects is"
+                " not known when the function is compiled; write where(mask, x, 0), or pass the"
+                " indices np.nonzero(mask) in as arguments"
+            )
+    return parts
+
+
+def _split(trace: Trace, parts: list[Any]) -> tuple[tuple[Any, ...], list[Traced]]:
+    """The index for the program's text, and its array operands."""
+    is_array = [isinstance(part, Traced | np.ndarray) for part in parts]
+    operands = [traced(trace, p, p.dtype) for p, is_ in zip(parts, is_array, strict=True) if is_]
+    known = [p.item() if isinstance(p, np.generic) else p for p in parts]
+    return tuple(
+        [OPERAND if is_ else part for part, is_ in zip(known, is_array, strict=True)]
+    ), operands
+
+
+def _is_basic(part: Any) -> bool:
+    """Whether NumPy makes a view: no arrays (of one 0-d it makes a copy), no booleans."""
+    if isinstance(part, Traced):
+        return part.scalar
+    return not isinstance(part, np.ndarray | bool | np.bool_)
+
+
+@function
+def getitem(x: Any, index: Any, /) -> Traced:
+    trace, parts = trace_of(x, index), _parts(index)
+    known, operands = _split(trace, parts)
+    y = trace.emit("getitem", traced(trace, x, x.dtype), *operands, index=known)
+    if not y.shape and Ellipsis not in known:
+        y.scalar = True
+    elif isinstance(x, Traced) and all(map(_is_basic, parts)):
+        y.as_view_of(
+            x,
+            derive=lambda base: trace.emit("getitem", base, *operands, index=known),
+            put=lambda base, new: trace.emit("setitem", base, new, *operands, index=known),
+        )
+    return y
+
+
+@function
+def setitem(x: Traced, index: Any, value: Any, /) -> None:
+    if x.scalar:
+        raise TraceError(f"a write to {x!r}, a number, not an array; give the name a new value")
+    value = traced(x.trace, value, x.dtype)
+    mask = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    if isinstance(mask, Traced) and mask.dtype == BOOL:
+        x.write(_masked(x, mask, value))
+        return
+    known, operands = _split(x.trace, _parts(index))
+    x.write(x.trace.emit("setitem", x, value, *operands, index=known))
+
+
+def _masked(x: Traced, mask: Traced, value: Traced) -> Traced:
+    """x[mask] = value, with a mask that is computed, as a choice."""
+    if mask.shape != x.shape[: mask.ndim]:
+        raise IndexError(f"the mask {mask!r} does not match {x!r}")
+    rest = x.shape[mask.ndim :]
+    if value.size == 1:
+        value = value.reshape(())
+    elif value.ndim > len(rest) or np.broadcast_shapes(value.shape, rest) != rest:
+        raise TraceError(
+            f"x[mask] = value with a value of the shape {value.shape}: how many elements the mask"
+            " selects is not known when the function is compiled; write where(mask, value, x)"
+        )
+    # The mask belongs to the leading axes of x, where broadcasting would take the last.
+    y: Traced = where(mask.reshape((*mask.shape, *(1,) * len(rest))), value, x)
+    return y
+
+
+@function
+def scatter_add(x: Any, index: Any, shape: tuple[int, ...], /) -> Traced:
+    trace = trace_of(x, index)
+    known, operands = _split(trace, _parts(index))
+    x = traced(trace, x, x.dtype)
+    return trace.emit("scatter_add", x, *operands, index=known, shape=tuple(shape))
+
+
+def raise_unless(condition: Traced, message: str) -> None:
+    """The program raises ValueError(message) when it runs and the condition does not hold."""
+    condition.trace.emit("raise_unless", condition, message=message)

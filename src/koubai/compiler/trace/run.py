@@ -1,0 +1,69 @@
+"""One run of a function on traced arrays in place of its world's, which stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+from koubai.compiler.primitives import Type
+from koubai.compiler.program import Program
+from koubai.compiler.trace.graph import Graphs
+from koubai.compiler.trace.results import Results
+from koubai.compiler.trace.traced import Trace, Traced, TraceError, tracing
+from koubai.compiler.trace.world import World
+
+
+def traced_run(
+    function: Callable[..., Any],
+    world: World,
+    args: Any,
+    kwargs: dict[str, Any],
+    known: Collection[int] = (),
+) -> tuple[Program, Results]:
+    """What ``function`` does with arrays, and what it leaves behind.
+
+    Inputs that are ``known``, numbers on which decisions are taken, stay as they are.
+    """
+    trace = Trace()
+    inputs = [trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic)) for x in world.arrays]
+    traced = {id(x): inputs[i] for i, x in enumerate(world.arrays) if i not in known}
+    before = [place.read() for place in world.containers]
+    graphs = Graphs(world)
+    token = tracing.set(True)
+    try:
+        graphs.cut()
+        for place, contents in zip(world.containers, before, strict=True):
+            for key, value in contents.items():
+                if (new := _substituted(value, traced)) is not value:
+                    place.write(key, new)
+        entered = [place.read() for place in world.containers]
+        value = function(
+            *[_substituted(x, traced) for x in args],
+            **{name: _substituted(x, traced) for name, x in kwargs.items()},
+        )
+        results = Results(trace, inputs, world, entered, graphs, value)
+    except Exception as error:
+        # NumPy says "setting an array element with a sequence" for what we refused.
+        if isinstance(error.__cause__, TraceError):
+            raise error.__cause__ from None
+        raise
+    finally:
+        trace.ended = True
+        tracing.reset(token)
+        graphs.restore()
+        for place, contents in zip(world.containers, before, strict=True):
+            place.restore(contents)
+    return trace.program, results
+
+
+def _substituted(x: Any, traced: dict[int, Traced]) -> Any:
+    """``x`` with traced arrays for arrays, also inside tuples, which can't be written into."""
+    if isinstance(x, np.ndarray | np.generic):
+        return traced.get(id(x), x)
+    if isinstance(x, tuple):
+        parts = [_substituted(part, traced) for part in x]
+        if any(new is not old for new, old in zip(parts, x, strict=True)):
+            return tuple.__new__(type(x), parts)
+    return x

@@ -1,0 +1,82 @@
+"""Operations that NumPy has not, written in NumPy; what PyTorch calls or passes differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
+
+
+def cross_entropy(x: Any, t: Any) -> Any:
+    t = t if t.shape == x.shape else np.eye(x.shape[1], dtype=x.dtype)[t]
+    return -(t.astype(x.dtype) * log_softmax(x)).sum() / x.dtype.type(len(x))
+
+
+def squared_error(x: Any, t: Any) -> Any:
+    return ((x - t) ** 2).mean()
+
+
+def linear(x: Any, W: Any, b: Any = 0) -> Any:
+    return x @ W + b
+
+
+def scatter_add(x: Any, index: Any, shape: Any) -> Any:
+    y = np.zeros(shape, x.dtype)
+    np.add.at(y, index, x)
+    return y
+
+
+def set_item(x: Any, index: Any, value: Any) -> Any:
+    y = x.copy()
+    y[index] = value
+    return y
+
+
+# What PyTorch calls or passes differently. (It is imported where it is needed: it may be absent.)
+
+
+def torch_maximum(x1: Any, x2: Any) -> Any:
+    import torch
+
+    return torch.maximum(torch.as_tensor(x1), torch.as_tensor(x2))
+
+
+def torch_reduction(name: str) -> Callable[..., Any]:
+    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        import torch
+
+        axes = tuple(range(x.ndim)) if axis is None else axis
+        return getattr(torch, name)(x, dim=axes, keepdim=keepdims)
+
+    return reduce
+
+
+def torch_set_item(x: Any, index: Any, value: Any) -> Any:
+    y = x.clone()
+    y[index] = value
+    return y
+
+
+def torch_cross_entropy(x: Any, t: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.cross_entropy(x, t.to(x.dtype) if t.ndim == 2 else t)
+
+
+def torch_squared_error(x: Any, t: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.mse_loss(x, torch.as_tensor(t, dtype=x.dtype))

@@ -1,0 +1,137 @@
+"""What a row of the table of operations says, and the arguments that it is written with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import koubai
+
+Function = Callable[..., Any]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An argument to be drawn at random: an array of ``shape``."""
+
+    name: str
+    shape: tuple[int, ...]
+    draw: Callable[[Rng, tuple[int, ...]], Any]
+    differentiable: bool = True
+
+    def __call__(self, rng: Rng) -> Any:
+        return np.asarray(self.draw(rng, self.shape))
+
+    def __repr__(self) -> str:
+        return f"{self.name}{list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments to call an operation with; whether array-api-strict and PyTorch can do it too."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    strict: bool
+    torch: bool
+
+
+@dataclass(frozen=True)
+class Special:
+    """A point where a choice was made: the value, and the gradients of its sum, one an array."""
+
+    args: tuple[Any, ...]
+    value: Any
+    gradients: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A call that must raise ``error`` with all of ``words`` in its message."""
+
+    args: tuple[Any, ...]
+    words: tuple[str, ...]
+    error: type[Exception]
+    kwargs: dict[str, Any]
+
+
+@dataclass
+class Operation:
+    """What the tests need to know of one operation."""
+
+    name: str
+    samples: list[Sample]
+    call: Any = None  # koubai's function of that name
+    reference: Any = None  # NumPy's
+    protocol: Any = None  # the NumPy function that a Variable may be passed to, if there is one
+    torch: str | Function | None = None  # the same in PyTorch: its name there, or a function
+    order: int = 2  # the highest derivative that is tested
+    special: tuple[Special, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.call = self.call or getattr(koubai, self.name)
+        self.protocol = self.protocol or getattr(np, self.name, None)
+        self.reference = self.reference or self.protocol
+
+
+def sample(*args: Any, strict: bool = True, torch: bool = True, **kwargs: Any) -> Sample:
+    return Sample(args, kwargs, strict, torch)
+
+
+def special(*args: Any, value: Any, gradients: tuple[Any, ...], **kwargs: Any) -> Special:
+    return Special(args, value, gradients, kwargs)
+
+
+def wrong(
+    *args: Any, says: tuple[str, ...], error: type[Exception] = ValueError, **kwargs: Any
+) -> Wrong:
+    return Wrong(args, says, error, kwargs)
+
+
+# Arguments.
+
+
+def real(*shape: int) -> Drawn:
+    return Drawn("real", shape, lambda rng, shape: rng.normal(size=shape))
+
+
+def positive(*shape: int) -> Drawn:
+    """Between 0.5 and 2."""
+    return Drawn("positive", shape, lambda rng, shape: rng.uniform(0.5, 2, shape))
+
+
+def nonzero(*shape: int) -> Drawn:
+    """Between 0.5 and 2, or between -2 and -0.5."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        return rng.uniform(0.5, 2, shape) * rng.choice([-1.0, 1.0], shape)
+
+    return Drawn("nonzero", shape, draw)
+
+
+def probabilities(*shape: int) -> Drawn:
+    """Rows that sum to 1."""
+    return Drawn("probabilities", shape, lambda rng, s: rng.dirichlet(np.ones(s[-1]), s[:-1]))
+
+
+def mask(*shape: int) -> Drawn:
+    return Drawn("mask", shape, lambda rng, shape: rng.random(shape) < 0.5, False)
+
+
+def integers(low: int, high: int, *shape: int) -> Drawn:
+    """Whole numbers from low to high - 1."""
+    return Drawn("integers", shape, lambda rng, shape: rng.integers(low, high, shape), False)
+
+
+def array(*values: Any) -> Any:
+    return np.array(values, dtype=float)
+
+
+def ones(*shape: int) -> Any:
+    return np.ones(shape)

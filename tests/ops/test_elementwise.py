@@ -1,0 +1,107 @@
+"""What the rows of the table do not say of elementwise operations and losses."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import koubai
+from koubai import Variable, grad
+
+
+def _mixed(f: Any, *point: float) -> tuple[float, float]:
+    """The derivatives d/dx2 df/dx1 and d/dx1 df/dx2 of a function of two numbers."""
+    args = [Variable(x) for x in point]
+    return (
+        grad(lambda x2: grad(f, 0)(args[0], x2))(point[1]).item(),
+        grad(lambda x1: grad(f, 1)(x1, args[1]))(point[0]).item(),
+    )
+
+
+@pytest.mark.parametrize("x2", [0.0, 1.0, 2.0, -1.5])
+@pytest.mark.parametrize("x1", [0.5, 1.0, 3.0])
+def test_mixed_derivatives_of_pow(x1: float, x2: float) -> None:
+    """Both are x1 ** (x2 - 1) * (1 + x2 log x1), also where the exponent is 0."""
+    expected = x1 ** (x2 - 1) * (1 + x2 * np.log(x1))
+    np.testing.assert_allclose(_mixed(koubai.pow, x1, x2), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
+def test_derivatives_of_every_order_of_pow_at_zero(n: int) -> None:
+    """x ** n is a polynomial: its n-th derivative at 0 is n!, all others are 0."""
+    f: Any = lambda x: x**n  # noqa: E731
+    for order in range(1, 6):
+        f = grad(f)
+        expected = float(np.prod(np.arange(1, n + 1))) if order == n else 0.0
+        assert f(0.0) == expected
+
+
+def test_integers_stay_integers() -> None:
+    """Operations on integers give what NumPy gives, also for unsigned ones, in a graph."""
+    x = np.array([[0, 250], [7, 3]], dtype=np.uint8)
+    for name in ("max", "min", "sum", "copy", "square", "transpose"):
+        expected = getattr(np, name)(x)
+        ours = getattr(koubai, name)(Variable(x))
+        np.testing.assert_array_equal(ours.data, expected)
+        assert ours.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("size", [1e4, -1e4])
+def test_second_derivatives_of_large_scores_are_finite(size: float) -> None:
+    """sigmoid, softmax, log_softmax and cross entropy at +-1e4 in float32, to second order."""
+    functions: list[Any] = [
+        lambda x: koubai.sum(koubai.sigmoid(x)),
+        lambda x: koubai.softmax(x)[0, 0],
+        lambda x: koubai.log_softmax(x)[0, 0],
+        lambda x: koubai.softmax_cross_entropy(x, np.array([1])),
+    ]
+    for f in functions:
+        x = Variable(np.array([[size, 0]], np.float32))
+        f(x).backward(create_graph=True)
+        first = x.grad
+        x.cleargrad()
+        koubai.sum(first * first).backward()
+        assert np.isfinite(first.data).all()
+        np.testing.assert_array_equal(x.grad, [[0, 0]])
+        assert first.dtype == x.grad.dtype == np.float32
+
+
+def test_where_hides_a_nan() -> None:
+    """Where log is NaN and not chosen, its gradient is that of the other branch alone."""
+    x = Variable([-1.0, 2.0])
+    with np.errstate(invalid="ignore"):
+        y = koubai.where(x > 0, koubai.log(x), 3 * x)
+    y.backward(np.ones(2))
+    np.testing.assert_array_equal(x.grad, [3, 0.5])
+
+
+def test_cross_entropy_of_integer_scores() -> None:
+    """Integer scores are converted; the probabilities are not cut off to integers with them."""
+    t = np.array([[0.25, 0.75]])
+    loss = koubai.softmax_cross_entropy(np.array([[1, 2]]), Variable(t))
+    expected = koubai.softmax_cross_entropy(np.array([[1.0, 2.0]]), t)
+    assert loss.item() == expected
+
+
+def test_labels_of_any_integer_type() -> None:
+    """Labels may be unsigned, short, or a list; the loss does not depend on it."""
+    x = Variable([[1.0, 2.0, 3.0], [3.0, 1.0, 0.0]])
+    expected = koubai.softmax_cross_entropy(x, np.array([2, 1])).item()
+    for t in ([2, 1], np.array([2, 1], np.uint8), np.array([2, 1], np.int16), np.eye(3)[[2, 1]]):
+        assert koubai.softmax_cross_entropy(x, t).item() == expected
+
+
+def test_astype() -> None:
+    """To float32 and back, the gradient keeps the input's dtype; to integers, there is none."""
+    x = Variable(np.array([1.5, 2.5]))
+    y = x.astype(np.float32)
+    assert y.dtype == np.float32
+    y.backward(np.array([1.0, 2.0]))
+    assert x.grad.dtype == np.float64
+    np.testing.assert_array_equal(x.grad, [1, 2])
+    assert koubai.astype(x, np.float64, copy=False) is x
+    assert koubai.astype(x, np.float32, copy=False) is not x
+    whole = x.astype(int)
+    np.testing.assert_array_equal(whole.data, [1, 2])
+    with pytest.raises(ValueError, match="nothing differentiable"):
+        (whole * 1.5).backward(np.ones(2))
