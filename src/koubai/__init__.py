@@ -8,6 +8,7 @@ import sys as _sys
 
 from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi, uint8
 
+from koubai import random
 from koubai.array_methods import bind_methods as _bind_methods
 from koubai.compiler.compiled import compile
 from koubai.core import Function, Variable
@@ -70,8 +71,10 @@ from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
 from koubai.ops.reduction import max, mean, min, sum
 from koubai.ops.shaping import broadcast_to, matrix_transpose, permute_dims, reshape, transpose
+from koubai.random import dropout
+from koubai.recompute import checkpoint
 from koubai.recording import no_grad
-from koubai.transforms import grad, value_and_grad
+from koubai.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
     "Function",
@@ -87,11 +90,13 @@ __all__ = [
     "bool",
     "broadcast_to",
     "ceil",
+    "checkpoint",
     "compile",
     "copy",
     "count_nonzero",
     "divide",
     "dot",
+    "dropout",
     "e",
     "equal",
     "exp",
@@ -103,6 +108,8 @@ __all__ = [
     "grad",
     "greater",
     "greater_equal",
+    "hessian",
+    "hvp",
     "inf",
     "int32",
     "int64",
@@ -110,6 +117,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacobian",
+    "jvp",
     "less",
     "less_equal",
     "linear",
@@ -139,6 +148,7 @@ __all__ = [
     "permute_dims",
     "pi",
     "pow",
+    "random",
     "relu",
     "reshape",
     "round",
@@ -157,6 +167,7 @@ __all__ = [
     "transpose",
     "uint8",
     "value_and_grad",
+    "vjp",
     "where",
     "zeros",
     "zeros_like",

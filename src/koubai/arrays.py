@@ -256,6 +256,21 @@ def names_each_element_once(index: Any) -> bool:
     )
 
 
+def random_uniform(key: Array, counter: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Numbers from 0 to below 1, a function of ``key`` (uint64[2]) and ``counter`` (uint64[]).
+
+    Philox4x64-10: each block of four 64-bit words is the encryption of a counter. The 53 (float64)
+    or 24 (float32) leading bits of a word are the number.
+    """
+    xp = namespace(counter)
+    if hasattr(xp, "random_uniform"):
+        return xp.random_uniform(key, counter, shape, dtype)
+    words = np.random.Philox(key=key, counter=int(counter)).random_raw(math.prod(shape))
+    bits = 53 if np.dtype(dtype) == np.float64 else 24
+    uniform = (words >> np.uint64(64 - bits)).astype(dtype) * np.asarray(2.0**-bits, dtype)
+    return uniform.reshape(shape)
+
+
 def raise_unless(condition: Array, message: str) -> None:
     """Raise ``ValueError(message)`` unless ``condition``, one boolean, holds.
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from koubai import arrays
+from koubai.arrays import random_uniform
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,13 @@ def _scatter_add(x: Any, *operands: Any, index: tuple[Any, ...], shape: tuple[in
     return arrays.scatter_add(x, fill(index, operands), shape)
 
 
+def _infer_random_uniform(key: Type, counter: Type, shape: tuple[int, ...], dtype: str) -> Type:
+    words = np.dtype(np.uint64)
+    if (key, counter) != (Type(words, (2,)), Type(words, ())):
+        raise ValueError(f"key and counter must be uint64[2] and uint64[], not {key}, {counter}")
+    return Type(np.dtype(dtype), shape)
+
+
 def _raise_unless(condition: Any, message: str) -> Any:
     if not condition:
         raise ValueError(message)
@@ -270,5 +278,6 @@ PRIMITIVES: dict[str, Primitive] = {
     "getitem": Primitive(_infer_getitem, lambda x, *operands, index: x[fill(index, operands)]),
     "setitem": Primitive(_infer_setitem, _setitem),
     "scatter_add": Primitive(_infer_scatter_add, _scatter_add),
+    "random_uniform": Primitive(_infer_random_uniform, random_uniform),
     "raise_unless": Primitive(lambda condition, message: condition, _raise_unless),
 }

@@ -74,6 +74,7 @@ from koubai.compiler.trace.elementwise import (
     where,
 )
 from koubai.compiler.trace.indexing import getitem, raise_unless, scatter_add, setitem
+from koubai.compiler.trace.random import random_uniform
 from koubai.compiler.trace.reduction import (
     all,
     any,
@@ -171,6 +172,7 @@ __all__ = [
     "positive",
     "pow",
     "raise_unless",
+    "random_uniform",
     "reshape",
     "round",
     "scatter_add",
