@@ -66,10 +66,22 @@ from koubai.ops.elementwise import (
     where,
 )
 from koubai.ops.indexing import getitem, scatter_add, setitem
+from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
 from koubai.ops.reduction import max, mean, min, sum
-from koubai.ops.shaping import broadcast_to, matrix_transpose, permute_dims, reshape, transpose
+from koubai.ops.shaping import (
+    broadcast_arrays,
+    broadcast_to,
+    expand_dims,
+    flip,
+    matrix_transpose,
+    moveaxis,
+    permute_dims,
+    reshape,
+    squeeze,
+    transpose,
+)
 from koubai.recording import no_grad
 from koubai.transforms import grad, value_and_grad
 
@@ -85,9 +97,11 @@ __all__ = [
     "asarray",
     "astype",
     "bool",
+    "broadcast_arrays",
     "broadcast_to",
     "ceil",
     "compile",
+    "concat",
     "copy",
     "count_nonzero",
     "divide",
@@ -95,6 +109,8 @@ __all__ = [
     "e",
     "equal",
     "exp",
+    "expand_dims",
+    "flip",
     "float32",
     "float64",
     "floor",
@@ -126,6 +142,7 @@ __all__ = [
     "mean",
     "mean_squared_error",
     "min",
+    "moveaxis",
     "multiply",
     "nan",
     "ndim",
@@ -151,11 +168,14 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "square",
+    "squeeze",
+    "stack",
     "subtract",
     "sum",
     "tanh",
     "transpose",
     "uint8",
+    "unstack",
     "value_and_grad",
     "where",
     "zeros",

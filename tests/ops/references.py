@@ -80,3 +80,39 @@ def torch_squared_error(x: Any, t: Any) -> Any:
     import torch
 
     return torch.nn.functional.mse_loss(x, torch.as_tensor(t, dtype=x.dtype))
+
+
+# Functions of several arrays, or with several results, as functions of their own arguments to one.
+
+
+def joined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a list of arrays, as one of the arrays."""
+    return lambda *xs, **kwargs: function(xs, **kwargs)
+
+
+def torch_joined(name: str) -> Callable[..., Any]:
+    def join(*xs: Any, axis: int = 0) -> Any:
+        import torch
+
+        xs = tuple(map(torch.as_tensor, xs))
+        if axis is None:
+            xs, axis = tuple(x.flatten() for x in xs), 0
+        return getattr(torch, name)(xs, dim=axis)
+
+    return join
+
+
+def ends(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with several results, as the first minus twice the last."""
+
+    def first_and_last(*args: Any, **kwargs: Any) -> Any:
+        results = function(*args, **kwargs)
+        assert isinstance(results, tuple)
+        return results[0] - 2 * results[-1]
+
+    return first_and_last
+
+
+def torch_flip(x: Any, axis: Any = None) -> Any:
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return x.flip(tuple(axes))

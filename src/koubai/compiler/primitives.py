@@ -144,6 +144,20 @@ def _infer_broadcast_to(x: Type, shape: tuple[int, ...]) -> Type:
     return Type(x.dtype, shape)
 
 
+def _infer_concat(*xs: Type, axis: int) -> Type:
+    if not xs:
+        raise ValueError("need at least one array to join")
+    x = xs[0]
+    _check_axes(x, (axis,))
+    rest = _reduced(x.shape, (axis,))
+    if any(len(t.shape) != len(x.shape) or _reduced(t.shape, (axis,)) != rest for t in xs):
+        raise ValueError("the shapes must be equal, except along the axis")
+    if any(t.dtype != x.dtype for t in xs):
+        raise ValueError("the arrays must be cast to one dtype first")
+    length = sum(t.shape[axis] for t in xs)
+    return Type(x.dtype, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
+
+
 def _infer_matmul(x1: Type, x2: Type) -> Type:
     if not x1.shape or not x2.shape:
         raise ValueError(f"cannot multiply {x1} and {x2} as matrices; write x1 * x2")
@@ -266,6 +280,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "reshape": Primitive(_infer_reshape, np.reshape),
     "permute_dims": Primitive(_infer_permute_dims, np.permute_dims),
     "broadcast_to": Primitive(_infer_broadcast_to, np.broadcast_to),
+    "concat": Primitive(_infer_concat, lambda *xs, axis: np.concatenate(xs, axis=axis)),
     "matmul": Primitive(_infer_matmul, np.matmul),
     "getitem": Primitive(_infer_getitem, lambda x, *operands, index: x[fill(index, operands)]),
     "setitem": Primitive(_infer_setitem, _setitem),

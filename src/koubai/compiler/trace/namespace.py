@@ -74,6 +74,7 @@ from koubai.compiler.trace.elementwise import (
     where,
 )
 from koubai.compiler.trace.indexing import getitem, raise_unless, scatter_add, setitem
+from koubai.compiler.trace.joining import concat, stack, unstack
 from koubai.compiler.trace.reduction import (
     all,
     any,
@@ -102,6 +103,7 @@ from koubai.compiler.trace.shaping import (
     zeros_like,
 )
 from koubai.compiler.trace.traced import Traced
+from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
 
 __all__ = [
     "abs",
@@ -117,8 +119,10 @@ __all__ = [
     "bitwise_or",
     "bitwise_xor",
     "bool",
+    "broadcast_arrays",
     "broadcast_to",
     "ceil",
+    "concat",
     "copy",
     "cos",
     "count_nonzero",
@@ -128,6 +132,8 @@ __all__ = [
     "empty_like",
     "equal",
     "exp",
+    "expand_dims",
+    "flip",
     "float32",
     "float64",
     "floor",
@@ -157,6 +163,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "moveaxis",
     "multiply",
     "nan",
     "ndim",
@@ -181,11 +188,14 @@ __all__ = [
     "size",
     "sqrt",
     "square",
+    "squeeze",
+    "stack",
     "subtract",
     "sum",
     "tanh",
     "transpose",
     "uint8",
+    "unstack",
     "where",
     "zeros",
     "zeros_like",
