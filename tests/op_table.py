@@ -29,6 +29,7 @@ from ops.row import (
     probabilities,
     real,
     sample,
+    sparse,
     special,
     wrong,
 )
@@ -85,6 +86,28 @@ def wrong_axes(function: str) -> tuple[Wrong, ...]:
     return (
         wrong(ones(2, 3), axis=2, says=(f"{function}(x: float64[2, 3])", "axis 2")),
         wrong(ones(2, 3), axis=(0, 0), says=(f"{function}(x: float64[2, 3])", "axis")),
+    )
+
+
+def cumulative() -> list[Sample]:
+    return [
+        sample(real(5)),
+        sample(real(1)),
+        sample(real(2, 3), axis=0),
+        sample(real(2, 7), axis=-1),
+        sample(real(2, 3, 4), axis=1),
+        sample(real(4), include_initial=True),
+        sample(real(2, 3), axis=1, include_initial=True),
+        sample(real(0, 3), axis=0),
+        sample(real(2, 0), axis=1, include_initial=True),
+    ]
+
+
+def wrong_cumulative(function: str) -> tuple[Wrong, ...]:
+    return (
+        wrong(ones(2, 3), says=(f"{function}(x: float64[2, 3])", "needs an axis")),
+        wrong(ones(2, 3), axis=2, says=(f"{function}(x: float64[2, 3])", "axis 2")),
+        wrong(1.0, axis=0, says=(f"{function}(x: 1.0)", "axis 0")),
     )
 
 
@@ -300,6 +323,77 @@ OPERATIONS = [
         torch=ref.torch_reduction("amin"),
         special=(special(array(3, 1, 1), value=1, gradients=([0, 0.5, 0.5],)),),
         wrong=(*wrong_axes("Min"), wrong(ones(0, 3), says=("Min(x: float64[0, 3])", "zero-size"))),
+    ),
+    Operation(
+        "prod",
+        [
+            *reductions(),
+            sample(real(0, 3)),
+            sample(real(2, 3), axis=(), torch=False),
+            sample(sparse(4, 4), axis=0),
+            sample(sparse(6, 3), axis=-1),
+        ],
+        torch=ref.torch_prod,
+        special=(
+            special(array(0, 2, 3), value=0, gradients=([6, 0, 0],)),
+            special(array(0, 2, 0), value=0, gradients=([0, 0, 0],)),
+            special(array([0, 2], [3, 4]), axis=1, value=[0, 12], gradients=([[2, 0], [4, 3]],)),
+        ),
+        wrong=wrong_axes("Prod"),
+    ),
+    Operation(
+        "cumulative_sum",
+        cumulative(),
+        torch=ref.torch_cumulative("cumsum"),
+        wrong=wrong_cumulative("cumulative_sum"),
+    ),
+    Operation(
+        "cumulative_prod",
+        [*cumulative(), sample(sparse(4, 4), axis=0), sample(sparse(6, 5), axis=-1)],
+        torch=ref.torch_cumulative("cumprod"),
+        special=(
+            special(array(2, 0, 3, 5), value=[2, 0, 0, 0], gradients=([1, 38, 0, 0],)),
+            special(array(2, 0, 3, 0), value=[2, 0, 0, 0], gradients=([1, 8, 0, 0],)),
+            special(array(0, 0), value=[0, 0], gradients=([1, 0],)),
+        ),
+        wrong=wrong_cumulative("cumulative_prod"),
+    ),
+    Operation(
+        "var",
+        [
+            *(s for s in reductions() if s.args[0].shape != (3, 0)),
+            sample(real(5), correction=1),
+            sample(real(2, 3), axis=0, correction=0.5),
+            sample(real(2, 3, 4), axis=(0, -1), correction=1, keepdims=True),
+        ],
+        torch=ref.torch_var("var"),
+        special=(special(array(2, 2), value=0, gradients=([0, 0],)),),
+        wrong=(
+            *wrong_axes("Var"),
+            wrong(ones(1), correction=1, says=("Var(x: float64[1])", "correction 1")),
+        ),
+    ),
+    Operation(
+        "std",
+        [
+            sample(real(5)),
+            sample(real(2, 3)),
+            sample(real(2, 3), axis=0),
+            sample(real(2, 3), axis=-1, keepdims=True),
+            sample(real(2, 3, 4), axis=(0, -1), correction=1),
+            sample(real(5), correction=0.5),
+        ],
+        torch=ref.torch_var("std"),
+        special=(
+            special(array(2, 2), value=0, gradients=([0, 0],)),
+            special(
+                array([2, 2], [1, 3]), axis=1, value=[0, 1], gradients=([[0, 0], [-0.5, 0.5]],)
+            ),
+        ),
+        wrong=(
+            *wrong_axes("Std"),
+            wrong(ones(1), correction=1, says=("Std(x: float64[1])", "correction 1")),
+        ),
     ),
     Operation(
         "reshape",

@@ -47,6 +47,7 @@ from koubai.ops.constants import (
     zeros,
     zeros_like,
 )
+from koubai.ops.cumulative import cumulative_prod, cumulative_sum
 from koubai.ops.elementwise import (
     add,
     astype,
@@ -69,7 +70,7 @@ from koubai.ops.indexing import getitem, scatter_add, setitem
 from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
-from koubai.ops.reduction import max, mean, min, sum
+from koubai.ops.reduction import max, mean, min, prod, sum
 from koubai.ops.shaping import (
     broadcast_arrays,
     broadcast_to,
@@ -82,6 +83,7 @@ from koubai.ops.shaping import (
     squeeze,
     transpose,
 )
+from koubai.ops.statistics import std, var
 from koubai.recording import no_grad
 from koubai.transforms import grad, value_and_grad
 
@@ -104,6 +106,8 @@ __all__ = [
     "concat",
     "copy",
     "count_nonzero",
+    "cumulative_prod",
+    "cumulative_sum",
     "divide",
     "dot",
     "e",
@@ -156,6 +160,7 @@ __all__ = [
     "permute_dims",
     "pi",
     "pow",
+    "prod",
     "relu",
     "reshape",
     "round",
@@ -170,6 +175,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
     "tanh",
@@ -177,6 +183,7 @@ __all__ = [
     "uint8",
     "unstack",
     "value_and_grad",
+    "var",
     "where",
     "zeros",
     "zeros_like",

@@ -116,3 +116,35 @@ def ends(function: Callable[..., Any]) -> Callable[..., Any]:
 def torch_flip(x: Any, axis: Any = None) -> Any:
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return x.flip(tuple(axes))
+
+
+def torch_prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(a % x.ndim for a in axes)
+    for a in axes:
+        x = x.prod(int(a), keepdim=True)
+    return x if keepdims else x.squeeze(axes)
+
+
+def torch_cumulative(name: str) -> Callable[..., Any]:
+    def run(x: Any, axis: int = 0, include_initial: bool = False) -> Any:
+        import torch
+
+        y = getattr(torch, name)(x, axis)
+        if not include_initial:
+            return y
+        shape = list(y.shape)
+        shape[axis] = 1
+        first = torch.full(shape, float(name == "cumprod"), dtype=y.dtype)
+        return torch.cat([first, y], axis)
+
+    return run
+
+
+def torch_var(name: str) -> Callable[..., Any]:
+    def run(x: Any, axis: Any = None, keepdims: bool = False, correction: float = 0) -> Any:
+        import torch
+
+        return getattr(torch, name)(x, dim=axis, correction=correction, keepdim=keepdims)
+
+    return run

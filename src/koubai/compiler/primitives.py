@@ -117,6 +117,16 @@ def _reduction(name: str, has_identity: bool = True) -> Primitive:
     return Primitive(infer, lambda x, axis: function(x, axis=axis))
 
 
+def _cumulative(name: str) -> Primitive:
+    function = getattr(np, name)
+
+    def infer(x: Type, axis: int) -> Type:
+        _check_axes(x, (axis,))
+        return Type(function(np.empty(1, x.dtype)).dtype, x.shape)
+
+    return Primitive(infer, lambda x, axis: function(x, axis=axis))
+
+
 def _argument(name: str) -> Primitive:
     def infer(x: Type, axis: int) -> Type:
         _check_axes(x, (axis,))
@@ -271,6 +281,9 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "where": Primitive(_infer_where, np.where),
     "sum": _reduction("sum"),
+    "prod": _reduction("prod"),
+    "cumulative_sum": _cumulative("cumulative_sum"),
+    "cumulative_prod": _cumulative("cumulative_prod"),
     "max": _reduction("max", has_identity=False),
     "min": _reduction("min", has_identity=False),
     "all": _reduction("all"),

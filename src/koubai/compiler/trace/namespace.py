@@ -27,6 +27,7 @@ from numpy import (
 )
 
 from koubai.array_methods import bind_methods
+from koubai.compiler.trace.cumulative import cumulative_prod, cumulative_sum
 from koubai.compiler.trace.elementwise import (
     abs,
     add,
@@ -86,6 +87,7 @@ from koubai.compiler.trace.reduction import (
     max,
     mean,
     min,
+    prod,
     sum,
 )
 from koubai.compiler.trace.shaping import (
@@ -104,6 +106,7 @@ from koubai.compiler.trace.shaping import (
 )
 from koubai.compiler.trace.traced import Traced
 from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
+from koubai.ops.statistics import std, var
 
 __all__ = [
     "abs",
@@ -126,6 +129,8 @@ __all__ = [
     "copy",
     "cos",
     "count_nonzero",
+    "cumulative_prod",
+    "cumulative_sum",
     "divide",
     "dot",
     "e",
@@ -177,6 +182,7 @@ __all__ = [
     "pi",
     "positive",
     "pow",
+    "prod",
     "raise_unless",
     "reshape",
     "round",
@@ -190,12 +196,14 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
     "tanh",
     "transpose",
     "uint8",
     "unstack",
+    "var",
     "where",
     "zeros",
     "zeros_like",

@@ -46,6 +46,7 @@ def _reduction(name: str) -> Callable[..., Any]:
 
 
 sum = _reduction("sum")
+prod = _reduction("prod")
 max = _reduction("max")
 min = _reduction("min")
 all = _reduction("all")
