@@ -707,6 +707,104 @@ OPERATIONS = [
         wrong=(wrong(ones(2), ([0, 0, 0],), (3,), says=("ScatterAdd(x: float64[2])",)),),
     ),
     Operation(
+        "take",
+        [
+            sample(real(4), np.array([0, 2]), strict=False),  # strict has no scatter-add
+            sample(real(4), np.array([0, 2, 0, -1]), strict=False),
+            sample(real(4), integers(-4, 4, 3, 2), strict=False),
+            sample(real(2, 3), np.array([2, 2, 0]), axis=1, strict=False),
+            sample(real(2, 3), np.array([1]), axis=-2, strict=False),
+            sample(real(2, 3), np.array([5, 0]), strict=False),
+            sample(real(3, 2), 1, axis=0, strict=False),
+            sample(real(3, 2), np.zeros(0, int), axis=0, strict=False),
+            sample(real(4), [1, 1], strict=False),
+        ],
+        torch=ref.torch_take,
+        wrong=(
+            wrong(ones(3), np.array([3]), error=IndexError, says=("Take(x: float64[3])", "3")),
+            wrong(ones(2, 3), [0], axis=2, says=("take(x: float64[2, 3])", "axis 2")),
+            wrong(
+                ones(3),
+                np.array([True]),
+                error=TypeError,
+                says=("take(x: float64[3], indices: bool[1])", "integers"),
+            ),
+        ),
+    ),
+    Operation(
+        "take_along_axis",
+        [
+            sample(real(4), np.array([0, 2, 0, -1]), axis=0, strict=False, torch=False),
+            sample(real(2, 3), np.array([[2, 0], [1, 1]]), axis=1, strict=False),
+            sample(real(2, 3), np.array([[2], [1]]), strict=False),
+            sample(real(2, 3), np.array([[0, 1, 0]]), axis=0, strict=False),
+            sample(real(2, 3, 2), integers(0, 3, 2, 4, 2), axis=-2, strict=False),
+            sample(real(2, 3), np.array([[2, 0]]), axis=1, strict=False, torch=False),
+            sample(real(2, 3), np.zeros((2, 0), int), axis=1, strict=False),
+        ],
+        torch=lambda x, indices, axis=-1: x.gather(axis, indices),
+        wrong=(
+            wrong(
+                ones(2, 3),
+                np.array([[3], [0]]),
+                error=IndexError,
+                says=("TakeAlongAxis(x: float64[2, 3])", "3"),
+            ),
+            wrong(
+                ones(2, 3),
+                np.array([0]),
+                says=("take_along_axis(x: float64[2, 3], indices: int64[1])", "axes"),
+            ),
+            wrong(
+                ones(2, 3), np.array([[0]]), axis=2, says=("take_along_axis(x: float64[2, 3])", "2")
+            ),
+        ),
+    ),
+    Operation(
+        "sort",
+        [
+            sample(real(5)),
+            sample(real(1)),
+            sample(real(2, 5)),
+            sample(real(4, 3), axis=0),
+            sample(real(2, 5, 3), axis=-2),
+            sample(real(5), stable=True),
+            sample(real(0, 3)),
+            sample(real(2, 0)),
+        ],
+        torch=lambda x, axis=-1, stable=True: x.sort(dim=axis, stable=stable)[0],
+        special=(
+            special(array(2, 1, 2), value=[1, 2, 2], gradients=([1, 1, 1],)),
+            special(array(2, nan, 1), value=[1, 2, nan], gradients=([1, 1, 1],)),
+        ),
+        wrong=(
+            wrong(ones(2, 3), axis=2, says=("sort(x: float64[2, 3])", "axis 2")),
+            wrong(1.0, says=("sort(x: 1.0)", "axis -1")),
+        ),
+    ),
+    Operation(
+        "embedding",
+        [
+            sample(integers(0, 4, 3), real(4, 2), strict=False),
+            sample(np.array([0, 2, 0]), real(4, 2), strict=False),
+            sample(integers(0, 4, 3, 2), real(4, 5), strict=False),
+            sample(integers(0, 4), real(4, 2), strict=False),
+            sample(np.zeros((0, 2), int), real(4, 2), strict=False),
+        ],
+        reference=lambda t, W: W[t],
+        torch=ref.torch_embedding,
+        wrong=(
+            wrong(
+                np.array([0, 4]),
+                ones(4, 2),
+                says=("Embedding(t: int64[2], W: float64[4, 2])", "between 0 and 3"),
+            ),
+            wrong(np.array([0, -1]), ones(4, 2), says=("Embedding(", "between 0 and 3")),
+            wrong(ones(2), ones(4, 2), says=("Embedding(t: float64[2]", "integers")),
+            wrong(np.array([0]), ones(4), says=("Embedding(t: int64[1], W: float64[4])", "(N, D)")),
+        ),
+    ),
+    Operation(
         "matmul",
         [
             sample(real(2, 3), real(3, 4)),

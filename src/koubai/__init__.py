@@ -17,6 +17,7 @@ from koubai.ops.constants import (
     arange,
     argmax,
     argmin,
+    argsort,
     asarray,
     ceil,
     count_nonzero,
@@ -38,6 +39,7 @@ from koubai.ops.constants import (
     ndim,
     nonzero,
     not_equal,
+    one_hot,
     ones,
     ones_like,
     round,
@@ -66,6 +68,7 @@ from koubai.ops.elementwise import (
     tanh,
     where,
 )
+from koubai.ops.gathering import embedding, take, take_along_axis
 from koubai.ops.indexing import getitem, scatter_add, setitem
 from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
@@ -83,6 +86,7 @@ from koubai.ops.shaping import (
     squeeze,
     transpose,
 )
+from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
 from koubai.recording import no_grad
 from koubai.transforms import grad, value_and_grad
@@ -96,6 +100,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "asarray",
     "astype",
     "bool",
@@ -111,6 +116,7 @@ __all__ = [
     "divide",
     "dot",
     "e",
+    "embedding",
     "equal",
     "exp",
     "expand_dims",
@@ -155,6 +161,7 @@ __all__ = [
     "no_grad",
     "nonzero",
     "not_equal",
+    "one_hot",
     "ones",
     "ones_like",
     "permute_dims",
@@ -172,12 +179,15 @@ __all__ = [
     "size",
     "softmax",
     "softmax_cross_entropy",
+    "sort",
     "square",
     "squeeze",
     "stack",
     "std",
     "subtract",
     "sum",
+    "take",
+    "take_along_axis",
     "tanh",
     "transpose",
     "uint8",

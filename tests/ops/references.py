@@ -148,3 +148,19 @@ def torch_var(name: str) -> Callable[..., Any]:
         return getattr(torch, name)(x, dim=axis, correction=correction, keepdim=keepdims)
 
     return run
+
+
+def torch_take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    import torch
+
+    if axis is None:
+        x, axis = x.flatten(), 0
+    indices = torch.as_tensor(indices) % x.shape[axis]
+    y = x.index_select(axis, indices.flatten())
+    return y.reshape(x.shape[:axis] + indices.shape + x.shape[axis:][1:])
+
+
+def torch_embedding(t: Any, W: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.embedding(t, W)

@@ -136,6 +136,11 @@ def _argument(name: str) -> Primitive:
     return Primitive(infer, lambda x, axis: getattr(np, name)(x, axis=axis))
 
 
+def _infer_argsort(x: Type, axis: int, descending: bool, stable: bool) -> Type:
+    _check_axes(x, (axis,))
+    return Type(np.dtype(np.intp), x.shape)
+
+
 def _infer_reshape(x: Type, shape: tuple[int, ...]) -> Type:
     if math.prod(shape) != math.prod(x.shape) or min(shape, default=0) < 0:
         raise ValueError(f"cannot reshape {x} to {shape}")
@@ -290,6 +295,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "any": _reduction("any"),
     "argmax": _argument("argmax"),
     "argmin": _argument("argmin"),
+    "argsort": Primitive(_infer_argsort, arrays.argsort),
     "reshape": Primitive(_infer_reshape, np.reshape),
     "permute_dims": Primitive(_infer_permute_dims, np.permute_dims),
     "broadcast_to": Primitive(_infer_broadcast_to, np.broadcast_to),

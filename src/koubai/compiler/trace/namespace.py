@@ -74,13 +74,21 @@ from koubai.compiler.trace.elementwise import (
     tanh,
     where,
 )
-from koubai.compiler.trace.indexing import getitem, raise_unless, scatter_add, setitem
+from koubai.compiler.trace.indexing import (
+    getitem,
+    raise_unless,
+    scatter_add,
+    setitem,
+    take,
+    take_along_axis,
+)
 from koubai.compiler.trace.joining import concat, stack, unstack
 from koubai.compiler.trace.reduction import (
     all,
     any,
     argmax,
     argmin,
+    argsort,
     count_nonzero,
     dot,
     matmul,
@@ -106,6 +114,7 @@ from koubai.compiler.trace.shaping import (
 )
 from koubai.compiler.trace.traced import Traced
 from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
+from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
 
 __all__ = [
@@ -116,6 +125,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "asarray",
     "astype",
     "bitwise_and",
@@ -192,6 +202,7 @@ __all__ = [
     "sign",
     "sin",
     "size",
+    "sort",
     "sqrt",
     "square",
     "squeeze",
@@ -199,6 +210,8 @@ __all__ = [
     "std",
     "subtract",
     "sum",
+    "take",
+    "take_along_axis",
     "tanh",
     "transpose",
     "uint8",

@@ -88,6 +88,16 @@ argmin = _argument("argmin")
 
 
 @function
+def argsort(
+    x: Traced, /, axis: int = -1, *, descending: bool = False, stable: bool = False
+) -> Traced:
+    if not -x.ndim <= operator.index(axis) < x.ndim:
+        raise ValueError(f"axis {axis} is out of bounds for {x!r}")
+    axis %= x.ndim
+    return x.trace.emit("argsort", x, axis=axis, descending=bool(descending), stable=bool(stable))
+
+
+@function
 def matmul(x1: Any, x2: Any, /) -> Traced:
     trace, (dtype, *_) = trace_of(x1, x2), loop("matmul", [dtype_of(x1), dtype_of(x2)])
     return as_scalar(trace.emit("matmul", traced(trace, x1, dtype), traced(trace, x2, dtype)))
