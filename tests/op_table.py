@@ -29,6 +29,7 @@ from ops.row import (
     probabilities,
     real,
     sample,
+    sparse,
     special,
     wrong,
 )
@@ -85,6 +86,28 @@ def wrong_axes(function: str) -> tuple[Wrong, ...]:
     return (
         wrong(ones(2, 3), axis=2, says=(f"{function}(x: float64[2, 3])", "axis 2")),
         wrong(ones(2, 3), axis=(0, 0), says=(f"{function}(x: float64[2, 3])", "axis")),
+    )
+
+
+def cumulative() -> list[Sample]:
+    return [
+        sample(real(5)),
+        sample(real(1)),
+        sample(real(2, 3), axis=0),
+        sample(real(2, 7), axis=-1),
+        sample(real(2, 3, 4), axis=1),
+        sample(real(4), include_initial=True),
+        sample(real(2, 3), axis=1, include_initial=True),
+        sample(real(0, 3), axis=0),
+        sample(real(2, 0), axis=1, include_initial=True),
+    ]
+
+
+def wrong_cumulative(function: str) -> tuple[Wrong, ...]:
+    return (
+        wrong(ones(2, 3), says=(f"{function}(x: float64[2, 3])", "needs an axis")),
+        wrong(ones(2, 3), axis=2, says=(f"{function}(x: float64[2, 3])", "axis 2")),
+        wrong(1.0, axis=0, says=(f"{function}(x: 1.0)", "axis 0")),
     )
 
 
@@ -302,6 +325,77 @@ OPERATIONS = [
         wrong=(*wrong_axes("Min"), wrong(ones(0, 3), says=("Min(x: float64[0, 3])", "zero-size"))),
     ),
     Operation(
+        "prod",
+        [
+            *reductions(),
+            sample(real(0, 3)),
+            sample(real(2, 3), axis=(), torch=False),
+            sample(sparse(4, 4), axis=0),
+            sample(sparse(6, 3), axis=-1),
+        ],
+        torch=ref.torch_prod,
+        special=(
+            special(array(0, 2, 3), value=0, gradients=([6, 0, 0],)),
+            special(array(0, 2, 0), value=0, gradients=([0, 0, 0],)),
+            special(array([0, 2], [3, 4]), axis=1, value=[0, 12], gradients=([[2, 0], [4, 3]],)),
+        ),
+        wrong=wrong_axes("Prod"),
+    ),
+    Operation(
+        "cumulative_sum",
+        cumulative(),
+        torch=ref.torch_cumulative("cumsum"),
+        wrong=wrong_cumulative("cumulative_sum"),
+    ),
+    Operation(
+        "cumulative_prod",
+        [*cumulative(), sample(sparse(4, 4), axis=0), sample(sparse(6, 5), axis=-1)],
+        torch=ref.torch_cumulative("cumprod"),
+        special=(
+            special(array(2, 0, 3, 5), value=[2, 0, 0, 0], gradients=([1, 38, 0, 0],)),
+            special(array(2, 0, 3, 0), value=[2, 0, 0, 0], gradients=([1, 8, 0, 0],)),
+            special(array(0, 0), value=[0, 0], gradients=([1, 0],)),
+        ),
+        wrong=wrong_cumulative("cumulative_prod"),
+    ),
+    Operation(
+        "var",
+        [
+            *(s for s in reductions() if s.args[0].shape != (3, 0)),
+            sample(real(5), correction=1),
+            sample(real(2, 3), axis=0, correction=0.5),
+            sample(real(2, 3, 4), axis=(0, -1), correction=1, keepdims=True),
+        ],
+        torch=ref.torch_var("var"),
+        special=(special(array(2, 2), value=0, gradients=([0, 0],)),),
+        wrong=(
+            *wrong_axes("Var"),
+            wrong(ones(1), correction=1, says=("Var(x: float64[1])", "correction 1")),
+        ),
+    ),
+    Operation(
+        "std",
+        [
+            sample(real(5)),
+            sample(real(2, 3)),
+            sample(real(2, 3), axis=0),
+            sample(real(2, 3), axis=-1, keepdims=True),
+            sample(real(2, 3, 4), axis=(0, -1), correction=1),
+            sample(real(5), correction=0.5),
+        ],
+        torch=ref.torch_var("std"),
+        special=(
+            special(array(2, 2), value=0, gradients=([0, 0],)),
+            special(
+                array([2, 2], [1, 3]), axis=1, value=[0, 1], gradients=([[0, 0], [-0.5, 0.5]],)
+            ),
+        ),
+        wrong=(
+            *wrong_axes("Std"),
+            wrong(ones(1), correction=1, says=("Std(x: float64[1])", "correction 1")),
+        ),
+    ),
+    Operation(
         "reshape",
         [
             sample(real(2, 3), (3, 2)),
@@ -370,6 +464,170 @@ OPERATIONS = [
         wrong=(
             wrong(ones(2), (3,), says=("BroadcastTo(x: float64[2])", "(3,)")),
             wrong(ones(2, 3), (3,), says=("BroadcastTo(x: float64[2, 3])", "(3,)")),
+        ),
+    ),
+    Operation(
+        "concat",
+        [
+            sample(real(2), real(3)),
+            sample(real(2, 3), real(4, 3)),
+            sample(real(2, 3), real(2, 1), real(2, 2), axis=1),
+            sample(real(2, 3), real(2, 3), axis=-1),
+            sample(real(2, 1, 3), real(2, 2, 3), axis=-2),
+            sample(real(2, 3), real(3), axis=None),
+            sample(real(3)),
+            sample(real(0, 3), real(2, 3)),
+            sample(real(2), array(1, 2)),
+            sample(integers(0, 9, 3), real(2), strict=False),
+        ],
+        call=ref.joined(koubai.concat),
+        reference=ref.joined(np.concat),
+        protocol=ref.joined(np.concatenate),
+        torch=ref.torch_joined("cat"),
+        wrong=(
+            wrong(
+                ones(2, 3),
+                ones(3, 2),
+                says=("Concat(input 0: float64[2, 3], input 1: float64[3, 2])", "dimension"),
+            ),
+            wrong(ones(2), ones(2), axis=1, says=("Concat(input 0: float64[2]", "axis 1")),
+            wrong(ones(2), ones(1, 2), says=("Concat(", "input 1: float64[1, 2]")),
+            wrong(ones(2), 1.0, says=("Concat(", "input 1: 1.0")),
+            wrong(says=("Concat()", "at least one")),
+        ),
+    ),
+    Operation(
+        "stack",
+        [
+            sample(real(), real()),
+            sample(real(3), real(3)),
+            sample(real(3), real(3), real(3), axis=1),
+            sample(real(2, 3), real(2, 3), axis=-1),
+            sample(real(2, 3), real(2, 3), axis=-2),
+            sample(real(2, 3)),
+            sample(real(0, 3), real(0, 3)),
+            sample(real(2), array(1, 2)),
+            sample(real(), 1.5, strict=False),
+        ],
+        call=ref.joined(koubai.stack),
+        reference=ref.joined(np.stack),
+        protocol=ref.joined(np.stack),
+        torch=ref.torch_joined("stack"),
+        wrong=(
+            wrong(ones(2), ones(3), says=("Stack(input 0: float64[2], input 1: float64[3])",)),
+            wrong(ones(2), ones(2), axis=2, says=("Stack(input 0: float64[2]", "axis 2")),
+            wrong(says=("Stack()", "at least one")),
+        ),
+    ),
+    Operation(
+        "unstack",
+        [
+            sample(real(3)),
+            sample(real(1)),
+            sample(real(3, 2)),
+            sample(real(2, 3), axis=1),
+            sample(real(2, 3, 4), axis=-2),
+            sample(real(2, 0)),
+        ],
+        call=ref.ends(koubai.unstack),
+        reference=ref.ends(np.unstack),
+        protocol=ref.ends(np.unstack),
+        torch=ref.ends(lambda x, axis=0: x.unbind(axis)),
+        wrong=(
+            wrong(ones(2, 3), axis=2, says=("Unstack(x: float64[2, 3])", "axis 2")),
+            wrong(1.0, says=("unstack(x: 1.0)", "at least one axis")),
+        ),
+    ),
+    Operation(
+        "broadcast_arrays",
+        [
+            sample(real(3), real(2, 1)),
+            sample(real(), real(2, 3)),
+            sample(real(2, 3), real(2, 3)),
+            sample(real(3), ones(4, 1, 1), real(2, 1)),
+            sample(real(3)),
+            sample(real(1), real(0)),
+            sample(real(3), ones(2, 3)),
+        ],
+        call=ref.ends(koubai.broadcast_arrays),
+        reference=ref.ends(np.broadcast_arrays),
+        protocol=ref.ends(np.broadcast_arrays),
+        wrong=(
+            wrong(
+                ones(2), ones(3), says=("broadcast_arrays(float64[2], float64[3])", "not broadcast")
+            ),
+        ),
+    ),
+    Operation(
+        "squeeze",
+        [
+            sample(real(1), axis=0),
+            sample(real(1, 3), axis=0),
+            sample(real(2, 1, 3, 1), axis=(1, -1)),
+            sample(real(2, 1, 3, 1), axis=-1),
+            sample(real(2, 1), axis=(), strict=False),
+            sample(real(2, 1, 3, 1), strict=False),
+            sample(real(), strict=False),
+            sample(real(0, 1), axis=1),
+        ],
+        torch=lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
+        wrong=(
+            wrong(ones(1, 3), axis=1, says=("squeeze(x: float64[1, 3])", "axis 1", "length 1")),
+            wrong(ones(1, 3), axis=2, says=("squeeze(x: float64[1, 3])", "axis 2")),
+            wrong(ones(1, 3), axis=(0, 0), says=("squeeze(x: float64[1, 3])", "twice")),
+        ),
+    ),
+    Operation(
+        "expand_dims",
+        [
+            sample(real(), axis=0),
+            sample(real(3), axis=0),
+            sample(real(3), axis=-1),
+            sample(real(2, 3), axis=1),
+            sample(real(2, 3), axis=-3),
+            sample(real(2, 3), axis=(0, 2), strict=False, torch=False),  # one in the standard
+            sample(real(0, 3), axis=1),
+        ],
+        torch=lambda x, axis: x.unsqueeze(axis),
+        wrong=(
+            wrong(ones(2, 3), axis=3, says=("expand_dims(x: float64[2, 3])", "axis 3")),
+            wrong(ones(2, 3), axis=(1, 1), says=("expand_dims(x: float64[2, 3])", "twice")),
+        ),
+    ),
+    Operation(
+        "moveaxis",
+        [
+            sample(real(2, 3), 0, 1),
+            sample(real(2, 3, 5), 0, -1),
+            sample(real(2, 3, 5), -1, 0),
+            sample(real(2, 3, 5), (0, 1), (-1, 0)),
+            sample(real(2, 3, 5), (2, 0), (0, 1)),
+            sample(real(3), 0, 0),
+            sample(real(0, 3), 0, 1),
+        ],
+        torch="moveaxis",
+        wrong=(
+            wrong(ones(2, 3), 2, 0, says=("moveaxis(x: float64[2, 3])", "axis 2")),
+            wrong(ones(2, 3), 0, 2, says=("moveaxis(x: float64[2, 3])", "axis 2")),
+            wrong(ones(2, 3), (0, 0), (0, 1), says=("moveaxis(x: float64[2, 3])", "twice")),
+            wrong(ones(2, 3), (0, 1), (0,), says=("moveaxis(x: float64[2, 3])", "2 axes")),
+        ),
+    ),
+    Operation(
+        "flip",
+        [
+            sample(real()),
+            sample(real(3)),
+            sample(real(2, 3)),
+            sample(real(2, 3), axis=0),
+            sample(real(2, 3), axis=-1),
+            sample(real(2, 3, 4), axis=(0, -1)),
+            sample(real(0, 3), axis=1),
+        ],
+        torch=ref.torch_flip,
+        wrong=(
+            wrong(ones(2, 3), axis=2, says=("flip(x: float64[2, 3])", "axis 2")),
+            wrong(ones(2, 3), axis=(1, -1), says=("flip(x: float64[2, 3])", "twice")),
         ),
     ),
     Operation(
@@ -447,6 +705,104 @@ OPERATIONS = [
         ],
         reference=ref.scatter_add,
         wrong=(wrong(ones(2), ([0, 0, 0],), (3,), says=("ScatterAdd(x: float64[2])",)),),
+    ),
+    Operation(
+        "take",
+        [
+            sample(real(4), np.array([0, 2]), strict=False),  # strict has no scatter-add
+            sample(real(4), np.array([0, 2, 0, -1]), strict=False),
+            sample(real(4), integers(-4, 4, 3, 2), strict=False),
+            sample(real(2, 3), np.array([2, 2, 0]), axis=1, strict=False),
+            sample(real(2, 3), np.array([1]), axis=-2, strict=False),
+            sample(real(2, 3), np.array([5, 0]), strict=False),
+            sample(real(3, 2), 1, axis=0, strict=False),
+            sample(real(3, 2), np.zeros(0, int), axis=0, strict=False),
+            sample(real(4), [1, 1], strict=False),
+        ],
+        torch=ref.torch_take,
+        wrong=(
+            wrong(ones(3), np.array([3]), error=IndexError, says=("Take(x: float64[3])", "3")),
+            wrong(ones(2, 3), [0], axis=2, says=("take(x: float64[2, 3])", "axis 2")),
+            wrong(
+                ones(3),
+                np.array([True]),
+                error=TypeError,
+                says=("take(x: float64[3], indices: bool[1])", "integers"),
+            ),
+        ),
+    ),
+    Operation(
+        "take_along_axis",
+        [
+            sample(real(4), np.array([0, 2, 0, -1]), axis=0, strict=False, torch=False),
+            sample(real(2, 3), np.array([[2, 0], [1, 1]]), axis=1, strict=False),
+            sample(real(2, 3), np.array([[2], [1]]), strict=False),
+            sample(real(2, 3), np.array([[0, 1, 0]]), axis=0, strict=False),
+            sample(real(2, 3, 2), integers(0, 3, 2, 4, 2), axis=-2, strict=False),
+            sample(real(2, 3), np.array([[2, 0]]), axis=1, strict=False, torch=False),
+            sample(real(2, 3), np.zeros((2, 0), int), axis=1, strict=False),
+        ],
+        torch=lambda x, indices, axis=-1: x.gather(axis, indices),
+        wrong=(
+            wrong(
+                ones(2, 3),
+                np.array([[3], [0]]),
+                error=IndexError,
+                says=("TakeAlongAxis(x: float64[2, 3])", "3"),
+            ),
+            wrong(
+                ones(2, 3),
+                np.array([0]),
+                says=("take_along_axis(x: float64[2, 3], indices: int64[1])", "axes"),
+            ),
+            wrong(
+                ones(2, 3), np.array([[0]]), axis=2, says=("take_along_axis(x: float64[2, 3])", "2")
+            ),
+        ),
+    ),
+    Operation(
+        "sort",
+        [
+            sample(real(5)),
+            sample(real(1)),
+            sample(real(2, 5)),
+            sample(real(4, 3), axis=0),
+            sample(real(2, 5, 3), axis=-2),
+            sample(real(5), stable=True),
+            sample(real(0, 3)),
+            sample(real(2, 0)),
+        ],
+        torch=lambda x, axis=-1, stable=True: x.sort(dim=axis, stable=stable)[0],
+        special=(
+            special(array(2, 1, 2), value=[1, 2, 2], gradients=([1, 1, 1],)),
+            special(array(2, nan, 1), value=[1, 2, nan], gradients=([1, 1, 1],)),
+        ),
+        wrong=(
+            wrong(ones(2, 3), axis=2, says=("sort(x: float64[2, 3])", "axis 2")),
+            wrong(1.0, says=("sort(x: 1.0)", "axis -1")),
+        ),
+    ),
+    Operation(
+        "embedding",
+        [
+            sample(integers(0, 4, 3), real(4, 2), strict=False),
+            sample(np.array([0, 2, 0]), real(4, 2), strict=False),
+            sample(integers(0, 4, 3, 2), real(4, 5), strict=False),
+            sample(integers(0, 4), real(4, 2), strict=False),
+            sample(np.zeros((0, 2), int), real(4, 2), strict=False),
+        ],
+        reference=lambda t, W: W[t],
+        torch=ref.torch_embedding,
+        wrong=(
+            wrong(
+                np.array([0, 4]),
+                ones(4, 2),
+                says=("Embedding(t: int64[2], W: float64[4, 2])", "between 0 and 3"),
+            ),
+            wrong(np.array([0, -1]), ones(4, 2), says=("Embedding(", "between 0 and 3")),
+            wrong(ones(2), ones(4, 2), says=("Embedding(t: float64[2]", "integers")),
+            wrong(np.array([0]), ones(4), says=("Embedding(t: int64[1], W: float64[4])", "(N, D)")),
+        ),
     ),
     Operation(
         "matmul",

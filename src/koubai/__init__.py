@@ -18,6 +18,7 @@ from koubai.ops.constants import (
     arange,
     argmax,
     argmin,
+    argsort,
     asarray,
     ceil,
     count_nonzero,
@@ -39,6 +40,7 @@ from koubai.ops.constants import (
     ndim,
     nonzero,
     not_equal,
+    one_hot,
     ones,
     ones_like,
     round,
@@ -48,6 +50,7 @@ from koubai.ops.constants import (
     zeros,
     zeros_like,
 )
+from koubai.ops.cumulative import cumulative_prod, cumulative_sum
 from koubai.ops.elementwise import (
     add,
     astype,
@@ -66,11 +69,26 @@ from koubai.ops.elementwise import (
     tanh,
     where,
 )
+from koubai.ops.gathering import embedding, take, take_along_axis
 from koubai.ops.indexing import getitem, scatter_add, setitem
+from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
-from koubai.ops.reduction import max, mean, min, sum
-from koubai.ops.shaping import broadcast_to, matrix_transpose, permute_dims, reshape, transpose
+from koubai.ops.reduction import max, mean, min, prod, sum
+from koubai.ops.shaping import (
+    broadcast_arrays,
+    broadcast_to,
+    expand_dims,
+    flip,
+    matrix_transpose,
+    moveaxis,
+    permute_dims,
+    reshape,
+    squeeze,
+    transpose,
+)
+from koubai.ops.sorting import sort
+from koubai.ops.statistics import std, var
 from koubai.random import dropout
 from koubai.recompute import checkpoint
 from koubai.recording import no_grad
@@ -85,21 +103,29 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "asarray",
     "astype",
     "bool",
+    "broadcast_arrays",
     "broadcast_to",
     "ceil",
     "checkpoint",
     "compile",
+    "concat",
     "copy",
     "count_nonzero",
+    "cumulative_prod",
+    "cumulative_sum",
     "divide",
     "dot",
     "dropout",
     "e",
+    "embedding",
     "equal",
     "exp",
+    "expand_dims",
+    "flip",
     "float32",
     "float64",
     "floor",
@@ -135,6 +161,7 @@ __all__ = [
     "mean",
     "mean_squared_error",
     "min",
+    "moveaxis",
     "multiply",
     "nan",
     "ndim",
@@ -143,11 +170,13 @@ __all__ = [
     "no_grad",
     "nonzero",
     "not_equal",
+    "one_hot",
     "ones",
     "ones_like",
     "permute_dims",
     "pi",
     "pow",
+    "prod",
     "random",
     "relu",
     "reshape",
@@ -160,13 +189,21 @@ __all__ = [
     "size",
     "softmax",
     "softmax_cross_entropy",
+    "sort",
     "square",
+    "squeeze",
+    "stack",
+    "std",
     "subtract",
     "sum",
+    "take",
+    "take_along_axis",
     "tanh",
     "transpose",
     "uint8",
+    "unstack",
     "value_and_grad",
+    "var",
     "vjp",
     "where",
     "zeros",

@@ -35,7 +35,7 @@ OPERATORS = {
 }
 REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul")
 # The ndarray methods, which all take the array and then what the function of that name takes.
-METHODS = ("astype", "copy", "dot", "max", "mean", "min", "sum")
+METHODS = ("astype", "copy", "dot", "max", "mean", "min", "prod", "squeeze", "std", "sum", "var")
 
 # What NumPy's functions are called in the standard, where the names differ.
 STANDARD_NAMES = {
@@ -43,6 +43,8 @@ STANDARD_NAMES = {
     "amax": "max",
     "amin": "min",
     "concatenate": "concat",
+    "cumprod": "cumulative_prod",
+    "cumsum": "cumulative_sum",
     "power": "pow",
     "true_divide": "divide",
 }
@@ -145,7 +147,15 @@ class ArrayMethods:
         def max(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
         def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
         def min(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def prod(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def squeeze(self, axis: Any = None) -> Self: ...
+        def std(
+            self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False
+        ) -> Self: ...
         def sum(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def var(
+            self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False
+        ) -> Self: ...
 
 
 def _one_or_all(args: tuple[Any, ...]) -> Any:

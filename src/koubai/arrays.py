@@ -229,6 +229,33 @@ def log_softmax(x: Array, axis: int) -> Array:
     return x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
 
 
+def argsort(x: Array, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
+    """The standard's ``argsort``; NumPy's has no ``descending``."""
+    xp = namespace(x)
+    if xp is not np:
+        return xp.argsort(x, axis=axis, descending=descending, stable=stable)
+    if not descending:
+        return np.argsort(x, axis=axis, stable=stable)
+    # From the end, so that of equal ones the first comes last, and is first when all is reversed.
+    order = np.flip(np.argsort(np.flip(x, axis), axis=axis, stable=stable), axis)
+    return x.shape[axis] - 1 - order
+
+
+def along_axis(indices: Array, shape: tuple[int, ...], axis: int) -> tuple[Array, ...]:
+    """The index with which x[index] is ``take_along_axis(x, indices, axis)``, for x of ``shape``.
+
+    >>> [i.tolist() for i in along_axis(np.array([[1], [0]]), (2, 2), 1)]
+    [[[0], [1]], [[1], [0]]]
+    """
+    xp, ndim = namespace(indices), len(shape)
+    ranges = [
+        xp.reshape(xp.arange(n), (*(1,) * i, n, *(1,) * (ndim - 1 - i)))
+        for i, n in enumerate(shape)
+    ]
+    ranges[axis % ndim] = indices
+    return tuple(ranges)
+
+
 def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` to which ``x`` is added at ``[index]``: the gradient of indexing.
 

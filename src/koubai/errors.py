@@ -28,7 +28,8 @@ def where(function: Any) -> str:
 
 def call_failed(error: Exception, function: Any, xs: Sequence[Any]) -> Exception:
     """``error``, of the same built-in kind, with the operation, its arguments and the line."""
-    names = list(inspect.signature(function.forward).parameters)
+    parameters = inspect.signature(function.forward).parameters.values()
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
     names += [f"input {i}" for i in range(len(names), len(xs))]
     arguments = ", ".join(f"{name}: {describe(x)}" for name, x in zip(names, xs, strict=False))
     kinds = (ValueError, TypeError, IndexError, AttributeError)

@@ -200,10 +200,14 @@ def check_memory(operation: Operation, sample: Sample) -> None:
 
 VIEWS = {
     "broadcast_to",
+    "expand_dims",
+    "flip",
     "getitem",
     "matrix_transpose",
+    "moveaxis",
     "permute_dims",
     "reshape",
+    "squeeze",
     "transpose",
 }
 """Whose result may be a view of the input, as NumPy's is."""

@@ -80,3 +80,87 @@ def torch_squared_error(x: Any, t: Any) -> Any:
     import torch
 
     return torch.nn.functional.mse_loss(x, torch.as_tensor(t, dtype=x.dtype))
+
+
+# Functions of several arrays, or with several results, as functions of their own arguments to one.
+
+
+def joined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a list of arrays, as one of the arrays."""
+    return lambda *xs, **kwargs: function(xs, **kwargs)
+
+
+def torch_joined(name: str) -> Callable[..., Any]:
+    def join(*xs: Any, axis: int = 0) -> Any:
+        import torch
+
+        xs = tuple(map(torch.as_tensor, xs))
+        if axis is None:
+            xs, axis = tuple(x.flatten() for x in xs), 0
+        return getattr(torch, name)(xs, dim=axis)
+
+    return join
+
+
+def ends(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with several results, as the first minus twice the last."""
+
+    def first_and_last(*args: Any, **kwargs: Any) -> Any:
+        results = function(*args, **kwargs)
+        assert isinstance(results, tuple)
+        return results[0] - 2 * results[-1]
+
+    return first_and_last
+
+
+def torch_flip(x: Any, axis: Any = None) -> Any:
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return x.flip(tuple(axes))
+
+
+def torch_prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(a % x.ndim for a in axes)
+    for a in axes:
+        x = x.prod(int(a), keepdim=True)
+    return x if keepdims else x.squeeze(axes)
+
+
+def torch_cumulative(name: str) -> Callable[..., Any]:
+    def run(x: Any, axis: int = 0, include_initial: bool = False) -> Any:
+        import torch
+
+        y = getattr(torch, name)(x, axis)
+        if not include_initial:
+            return y
+        shape = list(y.shape)
+        shape[axis] = 1
+        first = torch.full(shape, float(name == "cumprod"), dtype=y.dtype)
+        return torch.cat([first, y], axis)
+
+    return run
+
+
+def torch_var(name: str) -> Callable[..., Any]:
+    def run(x: Any, axis: Any = None, keepdims: bool = False, correction: float = 0) -> Any:
+        import torch
+
+        return getattr(torch, name)(x, dim=axis, correction=correction, keepdim=keepdims)
+
+    return run
+
+
+def torch_take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    import torch
+
+    if axis is None:
+        x, axis = x.flatten(), 0
+    indices = torch.as_tensor(indices) % x.shape[axis]
+    y = x.index_select(axis, indices.flatten())
+    return y.reshape(x.shape[:axis] + indices.shape + x.shape[axis:][1:])
+
+
+def torch_embedding(t: Any, W: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.embedding(t, W)

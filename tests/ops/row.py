@@ -115,6 +115,15 @@ def nonzero(*shape: int) -> Drawn:
     return Drawn("nonzero", shape, draw)
 
 
+def sparse(*shape: int) -> Drawn:
+    """Half of them, about, are 0."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        return rng.normal(size=shape) * rng.integers(0, 2, shape)
+
+    return Drawn("sparse", shape, draw)
+
+
 def probabilities(*shape: int) -> Drawn:
     """Rows that sum to 1."""
     return Drawn("probabilities", shape, lambda rng, s: rng.dirichlet(np.ones(s[-1]), s[:-1]))

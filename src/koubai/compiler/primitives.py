@@ -118,6 +118,16 @@ def _reduction(name: str, has_identity: bool = True) -> Primitive:
     return Primitive(infer, lambda x, axis: function(x, axis=axis))
 
 
+def _cumulative(name: str) -> Primitive:
+    function = getattr(np, name)
+
+    def infer(x: Type, axis: int) -> Type:
+        _check_axes(x, (axis,))
+        return Type(function(np.empty(1, x.dtype)).dtype, x.shape)
+
+    return Primitive(infer, lambda x, axis: function(x, axis=axis))
+
+
 def _argument(name: str) -> Primitive:
     def infer(x: Type, axis: int) -> Type:
         _check_axes(x, (axis,))
@@ -125,6 +135,11 @@ def _argument(name: str) -> Primitive:
         return Type(np.dtype(np.intp), _reduced(x.shape, (axis,)))
 
     return Primitive(infer, lambda x, axis: getattr(np, name)(x, axis=axis))
+
+
+def _infer_argsort(x: Type, axis: int, descending: bool, stable: bool) -> Type:
+    _check_axes(x, (axis,))
+    return Type(np.dtype(np.intp), x.shape)
 
 
 def _infer_reshape(x: Type, shape: tuple[int, ...]) -> Type:
@@ -143,6 +158,20 @@ def _infer_broadcast_to(x: Type, shape: tuple[int, ...]) -> Type:
     if np.broadcast_shapes(x.shape, shape) != shape:
         raise ValueError(f"cannot broadcast {x} to {shape}")
     return Type(x.dtype, shape)
+
+
+def _infer_concat(*xs: Type, axis: int) -> Type:
+    if not xs:
+        raise ValueError("need at least one array to join")
+    x = xs[0]
+    _check_axes(x, (axis,))
+    rest = _reduced(x.shape, (axis,))
+    if any(len(t.shape) != len(x.shape) or _reduced(t.shape, (axis,)) != rest for t in xs):
+        raise ValueError("the shapes must be equal, except along the axis")
+    if any(t.dtype != x.dtype for t in xs):
+        raise ValueError("the arrays must be cast to one dtype first")
+    length = sum(t.shape[axis] for t in xs)
+    return Type(x.dtype, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
 
 def _infer_matmul(x1: Type, x2: Type) -> Type:
@@ -265,15 +294,20 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "where": Primitive(_infer_where, np.where),
     "sum": _reduction("sum"),
+    "prod": _reduction("prod"),
+    "cumulative_sum": _cumulative("cumulative_sum"),
+    "cumulative_prod": _cumulative("cumulative_prod"),
     "max": _reduction("max", has_identity=False),
     "min": _reduction("min", has_identity=False),
     "all": _reduction("all"),
     "any": _reduction("any"),
     "argmax": _argument("argmax"),
     "argmin": _argument("argmin"),
+    "argsort": Primitive(_infer_argsort, arrays.argsort),
     "reshape": Primitive(_infer_reshape, np.reshape),
     "permute_dims": Primitive(_infer_permute_dims, np.permute_dims),
     "broadcast_to": Primitive(_infer_broadcast_to, np.broadcast_to),
+    "concat": Primitive(_infer_concat, lambda *xs, axis: np.concatenate(xs, axis=axis)),
     "matmul": Primitive(_infer_matmul, np.matmul),
     "getitem": Primitive(_infer_getitem, lambda x, *operands, index: x[fill(index, operands)]),
     "setitem": Primitive(_infer_setitem, _setitem),

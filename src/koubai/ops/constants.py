@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from koubai.arrays import namespace
+from koubai import arrays
+from koubai.arrays import Array, describe, is_integer, namespace, shape_of
 from koubai.core.variable import array_of
 
 
@@ -55,3 +56,51 @@ sign = _constant("sign")
 size = _constant("size")
 zeros = _constant("zeros")
 zeros_like = _constant("zeros_like")
+
+
+def argsort(x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
+    """The numbers of the elements in their order along ``axis``; not differentiable, an array.
+
+    Args:
+        x: an array or a Variable.
+        axis: which.
+        descending: the largest first.
+        stable: equal elements keep their order.
+
+    >>> from koubai import Variable
+    >>> argsort(Variable([2.0, 3.0, 1.0]))
+    array([2, 0, 1])
+    """
+    return arrays.argsort(array_of(x), axis, descending=descending, stable=stable)
+
+
+def one_hot(t: Any, /, length: int, *, dtype: Any = None) -> Array:
+    """Rows that are 1 at the place that ``t`` names and 0 elsewhere; a constant, an array.
+
+    Args:
+        t: whole numbers, 0 to length-1, of any shape.
+        length: of the rows.
+        dtype: of the result; None for the library's own, float64 in NumPy.
+
+    Returns:
+        An array of the shape (*t.shape, length).
+
+    Raises:
+        TypeError: for numbers that are not whole; ValueError for numbers out of range.
+
+    >>> import numpy as np
+    >>> one_hot(np.array([2, 0]), 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    t = array_of(t)
+    if not is_integer(t):
+        raise TypeError(f"one_hot(t: {describe(t)}): t must hold integers")
+    xp = namespace(t)
+    arrays.raise_unless(
+        xp.all(xp.logical_and(t >= 0, t < length)),
+        f"one_hot(t: {describe(t)}): t must be between 0 and {length - 1}",
+    )
+    places = xp.reshape(xp.asarray(t), (*shape_of(t), 1))
+    dtype = xp.zeros(0).dtype if dtype is None else dtype
+    return xp.astype(places == xp.arange(length), dtype)

@@ -59,6 +59,35 @@ class Mean(Reduction):
         return arrays.copy(self.expand(gy / n))
 
 
+class Prod(Reduction):
+    """Product along axes: y = prod_i x_i.
+
+    gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n). No division: elements may be 0.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.x, self.shape = x, x.shape
+        return namespace(x).prod(x, axis=self.axis, keepdims=self.keepdims)
+
+    def backward(self, gy: Array) -> Array:
+        xp = namespace(gy, self.x)
+        kept = [i for i, n in enumerate(self.kept_shape()) if n != 1 or self.shape[i] == 1]
+        reduced = [i for i in range(len(self.shape)) if i not in kept]
+        order = (*kept, *reduced)
+        lengths = [self.shape[i] for i in order]
+        # One row for the elements of one product.
+        rows = (*lengths[: len(kept)], math.prod(lengths[len(kept) :]))
+        x = xp.reshape(xp.permute_dims(self.x, order), rows)
+        others = _product_before(x) * xp.flip(_product_before(xp.flip(x, axis=-1)), axis=-1)
+        inverse = tuple(order.index(i) for i in range(len(order)))
+        return self.expand(gy) * xp.permute_dims(xp.reshape(others, tuple(lengths)), inverse)
+
+
+def _product_before(x: Array) -> Array:
+    """The product of the elements before each, along the last axis."""
+    return namespace(x).cumulative_prod(x, axis=-1, include_initial=True)[..., :-1]
+
+
 class Max(Reduction):
     """Maximum along axes. Equal maxima share the gradient equally, as PyTorch's amax does."""
 
@@ -100,6 +129,15 @@ def mean(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     Variable([2., 3.])
     """
     return Mean(axis, keepdims)(x)
+
+
+def prod(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
+    """The product of the elements along ``axis``; its gradient is exact at zeros too.
+
+    >>> prod(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Variable([3., 8.])
+    """
+    return Prod(axis, keepdims)(x)
 
 
 def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
+
+import numpy as np
 
 from koubai.arrays import Array, broadcasts, describe, namespace, shape_of, sum_to
 from koubai.core import Function, Variable
@@ -55,6 +58,41 @@ class BroadcastTo(Function):
         return sum_to(gy, self.x_shape)
 
 
+class Flip(Function):
+    """Elements in reverse order along ``axes``; so is the gradient."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def forward(self, x: Array) -> Array:
+        reverse = slice(None, None, -1)
+        return x[tuple(reverse if i in self.axes else slice(None) for i in range(len(x.shape)))]
+
+    def backward(self, gy: Array) -> Array:
+        return self.forward(gy)
+
+
+def axes_of(name: str, x: Any, axis: int | tuple[int, ...], ndim: int | None = None) -> list[int]:
+    """``axis``, one or several of ``x``, as numbers from 0, in the order given.
+
+    Args:
+        name: the function, for messages.
+        ndim: how many axes there are, if not as many as x has.
+
+    Raises:
+        ValueError: for one that is out of bounds, or is named twice.
+    """
+    ndim = len(shape_of(x)) if ndim is None else ndim
+    axes = [operator.index(a) for a in (axis if isinstance(axis, (tuple, list)) else (axis,))]
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"{name}(x: {describe(x)}): axis {a} is out of bounds")
+    axes = [a % ndim for a in axes]
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{name}(x: {describe(x)}): axis {axis} names an axis twice")
+    return axes
+
+
 def reshape(x: Any, /, shape: Shape) -> Variable:
     """``x`` in ``shape``, where one length may be -1, to be found from the others.
 
@@ -102,3 +140,78 @@ def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Variable:
     (3, 2)
     """
     return BroadcastTo(tuple(shape))(x)
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Variable, ...]:
+    """Each of ``arrays`` repeated to the shape that they have together.
+
+    Raises:
+        ValueError: if their shapes do not broadcast.
+
+    >>> [x.shape for x in broadcast_arrays(Variable([1.0, 2.0]), Variable([[3.0], [4.0]]))]
+    [(2, 2), (2, 2)]
+    """
+    try:
+        shape = np.broadcast_shapes(*map(shape_of, arrays))
+    except ValueError:
+        shapes = ", ".join(map(describe, arrays))
+        raise ValueError(f"broadcast_arrays({shapes}): the shapes do not broadcast") from None
+    return tuple(broadcast_to(x, shape) for x in arrays)
+
+
+def squeeze(x: Any, /, axis: int | tuple[int, ...] | None = None) -> Variable:
+    """``x`` without its axes ``axis``, which must have length 1; None for all that have.
+
+    >>> squeeze(Variable([[[1.0], [2.0]]]), axis=0).shape
+    (2, 1)
+    """
+    shape = shape_of(x)
+    if axis is None:
+        return reshape(x, tuple(n for n in shape if n != 1))
+    axes = axes_of("squeeze", x, axis)
+    if long := [a for a in axes if shape[a] != 1]:
+        raise ValueError(f"squeeze(x: {describe(x)}): axis {long[0]} has not length 1")
+    return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
+
+
+def expand_dims(x: Any, /, axis: int | tuple[int, ...]) -> Variable:
+    """``x`` with new axes of length 1, which are the axes ``axis`` of the result.
+
+    >>> expand_dims(Variable([1.0, 2.0]), axis=0).shape
+    (1, 2)
+    """
+    shape = shape_of(x)
+    ndim = len(shape) + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    axes = axes_of("expand_dims", x, axis, ndim)
+    lengths = iter(shape)
+    return reshape(x, tuple(1 if i in axes else next(lengths) for i in range(ndim)))
+
+
+def moveaxis(
+    x: Any, source: int | tuple[int, ...], destination: int | tuple[int, ...], /
+) -> Variable:
+    """``x`` with its axes ``source`` at the places ``destination``; the others keep their order.
+
+    >>> import numpy as np
+    >>> moveaxis(Variable(np.ones((2, 3, 5))), 0, -1).shape
+    (3, 5, 2)
+    """
+    sources, places = axes_of("moveaxis", x, source), axes_of("moveaxis", x, destination)
+    if len(sources) != len(places):
+        raise ValueError(
+            f"moveaxis(x: {describe(x)}): {len(sources)} axes cannot move to {len(places)} places"
+        )
+    axes = [i for i in range(len(shape_of(x))) if i not in sources]
+    for place, a in sorted(zip(places, sources, strict=True)):
+        axes.insert(place, a)
+    return permute_dims(x, tuple(axes))
+
+
+def flip(x: Any, /, axis: int | tuple[int, ...] | None = None) -> Variable:
+    """``x`` in reverse order along ``axis``: one, several, or None for all.
+
+    >>> flip(Variable([1.0, 2.0, 3.0]))
+    Variable([3., 2., 1.])
+    """
+    axes = range(len(shape_of(x))) if axis is None else axes_of("flip", x, axis)
+    return Flip(tuple(axes))(x)

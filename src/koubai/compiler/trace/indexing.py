@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.arrays import NUMBERS
+from koubai.arrays import NUMBERS, along_axis, shape_of
 from koubai.compiler.primitives import BOOL, OPERAND
 from koubai.compiler.trace.elementwise import where
 from koubai.compiler.trace.lifting import function, trace_of, traced
@@ -104,6 +104,24 @@ def _masked(x: Traced, mask: Traced, value: Traced) -> Traced:
     # The mask belongs to the leading axes of x, where broadcasting would take the last.
     y: Traced = where(mask.reshape((*mask.shape, *(1,) * len(rest))), value, x)
     return y
+
+
+@function
+def take(x: Any, indices: Any, /, axis: int | None = None) -> Any:
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    ndim = len(shape_of(x))
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"axis {axis} is out of bounds for {x!r}")
+    return getitem(x, (*(slice(None),) * (axis % ndim), indices))
+
+
+@function
+def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Any:
+    ndim = len(shape_of(x))
+    if not -ndim <= axis < ndim or len(shape_of(indices)) != ndim:
+        raise ValueError(f"{indices!r} are not elements along axis {axis} of {x!r}")
+    return getitem(x, along_axis(indices, shape_of(x), axis))
 
 
 @function

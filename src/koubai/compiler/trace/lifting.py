@@ -41,9 +41,9 @@ def function(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _flat(args: tuple[Any, ...]) -> Iterator[Any]:
-    """The arguments, and those in tuples: an index may be one."""
+    """The arguments, and those in tuples and lists: an index, arrays to be joined."""
     for x in args:
-        yield from x if isinstance(x, tuple) else (x,)
+        yield from x if isinstance(x, (tuple, list)) else (x,)
 
 
 def trace_of(*xs: Any) -> Trace:

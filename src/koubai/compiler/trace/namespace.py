@@ -27,6 +27,7 @@ from numpy import (
 )
 
 from koubai.array_methods import bind_methods
+from koubai.compiler.trace.cumulative import cumulative_prod, cumulative_sum
 from koubai.compiler.trace.elementwise import (
     abs,
     add,
@@ -73,19 +74,29 @@ from koubai.compiler.trace.elementwise import (
     tanh,
     where,
 )
-from koubai.compiler.trace.indexing import getitem, raise_unless, scatter_add, setitem
+from koubai.compiler.trace.indexing import (
+    getitem,
+    raise_unless,
+    scatter_add,
+    setitem,
+    take,
+    take_along_axis,
+)
+from koubai.compiler.trace.joining import concat, stack, unstack
 from koubai.compiler.trace.random import random_uniform
 from koubai.compiler.trace.reduction import (
     all,
     any,
     argmax,
     argmin,
+    argsort,
     count_nonzero,
     dot,
     matmul,
     max,
     mean,
     min,
+    prod,
     sum,
 )
 from koubai.compiler.trace.shaping import (
@@ -103,6 +114,9 @@ from koubai.compiler.trace.shaping import (
     zeros_like,
 )
 from koubai.compiler.trace.traced import Traced
+from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
+from koubai.ops.sorting import sort
+from koubai.ops.statistics import std, var
 
 __all__ = [
     "abs",
@@ -112,23 +126,30 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "asarray",
     "astype",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
     "bool",
+    "broadcast_arrays",
     "broadcast_to",
     "ceil",
+    "concat",
     "copy",
     "cos",
     "count_nonzero",
+    "cumulative_prod",
+    "cumulative_sum",
     "divide",
     "dot",
     "e",
     "empty_like",
     "equal",
     "exp",
+    "expand_dims",
+    "flip",
     "float32",
     "float64",
     "floor",
@@ -158,6 +179,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "moveaxis",
     "multiply",
     "nan",
     "ndim",
@@ -171,6 +193,7 @@ __all__ = [
     "pi",
     "positive",
     "pow",
+    "prod",
     "raise_unless",
     "random_uniform",
     "reshape",
@@ -181,13 +204,21 @@ __all__ = [
     "sign",
     "sin",
     "size",
+    "sort",
     "sqrt",
     "square",
+    "squeeze",
+    "stack",
+    "std",
     "subtract",
     "sum",
+    "take",
+    "take_along_axis",
     "tanh",
     "transpose",
     "uint8",
+    "unstack",
+    "var",
     "where",
     "zeros",
     "zeros_like",

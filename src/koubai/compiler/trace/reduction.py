@@ -46,6 +46,7 @@ def _reduction(name: str) -> Callable[..., Any]:
 
 
 sum = _reduction("sum")
+prod = _reduction("prod")
 max = _reduction("max")
 min = _reduction("min")
 all = _reduction("all")
@@ -84,6 +85,16 @@ def _argument(name: str) -> Callable[..., Any]:
 
 argmax = _argument("argmax")
 argmin = _argument("argmin")
+
+
+@function
+def argsort(
+    x: Traced, /, axis: int = -1, *, descending: bool = False, stable: bool = False
+) -> Traced:
+    if not -x.ndim <= operator.index(axis) < x.ndim:
+        raise ValueError(f"axis {axis} is out of bounds for {x!r}")
+    axis %= x.ndim
+    return x.trace.emit("argsort", x, axis=axis, descending=bool(descending), stable=bool(stable))
 
 
 @function

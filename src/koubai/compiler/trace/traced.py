@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from koubai.array_methods import ArrayMethods
+from koubai.array_methods import METHODS, ArrayMethods
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
 from koubai.location import Location, caller, describe_location
@@ -280,8 +280,8 @@ class Traced(ArrayMethods):
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
-            f"{self!r} has no {name!r}: traced arrays have the methods copy, sum, mean, max, min,"
-            " reshape, transpose, dot and astype; write others as functions, np.argmax(x)"
+            f"{self!r} has no {name!r}: traced arrays have the methods reshape, transpose,"
+            f" {', '.join(METHODS)}; write others as functions, np.argmax(x)"
         )
 
     def __repr__(self) -> str:
