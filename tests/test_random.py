@@ -62,7 +62,9 @@ def test_the_default_generator() -> None:
 def test_uniform(dtype: Any) -> None:
     """Evenly from low to below high, in the dtype asked for (Kolmogorov-Smirnov, p > 1e-3)."""
     x = Generator(5).uniform(N, 2, 5, dtype=dtype)
-    assert x.dtype == dtype and x.min() >= 2 and x.max() < 5
+    assert x.dtype == dtype
+    assert x.min() >= 2
+    assert x.max() < 5
     assert stats.kstest(x, stats.uniform(2, 3).cdf).pvalue > 1e-3
 
 

@@ -15,7 +15,9 @@ from koubai import arrays
 from koubai.arrays import as_array, describe, is_floating, namespace
 from koubai.core import Variable, propagate
 from koubai.ops.elementwise import multiply
+from koubai.ops.joining import stack
 from koubai.ops.reduction import sum
+from koubai.ops.shaping import reshape
 from koubai.recording import recorded
 from koubai.trees import flatten
 
@@ -239,8 +241,6 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
 
 def _stacked(rows: list[Any], x: Variable, shape: tuple[int, ...], higher: bool) -> Any:
-    from koubai.ops.shaping import reshape, stack
-
     if not rows:
         zeros = namespace(x.data).zeros((*shape, *x.shape), dtype=x.dtype)
         return Variable(zeros) if higher else zeros
