@@ -3,8 +3,10 @@
 To add an operation, add a row: its name, and samples of its arguments. What NumPy calls by the
 same name needs no more; otherwise give ``reference``. Arguments of a sample that are drawn
 (``real(2, 3)``, ...) are arrays, and those of floats are differentiated; all others stay as they
-are. ``torch`` names the same function there. ``special`` lists the points where a choice was made,
-``wrong`` calls that must be refused, with the words that the message must contain.
+are. Samples are drawn in float64 and in float32. ``strict=False`` and ``torch=False`` mark what
+array-api-strict and PyTorch have not. ``torch`` names the same function there. ``special`` lists
+the points where a choice was made, ``wrong`` calls that must be refused, with the words that the
+message must contain.
 """
 
 from __future__ import annotations

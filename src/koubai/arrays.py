@@ -164,7 +164,7 @@ def item(x: Array) -> float | int | bool:
     """The single number that ``x`` holds, as a Python number."""
     if math.prod(x.shape) != 1:
         raise ValueError(f"item() needs a single number, this is {describe(x)}")
-    number: float | int | bool = np.asarray(x).item()
+    number: float | int | bool = (x if hasattr(x, "item") else np.asarray(x)).item()
     return number
 
 

@@ -7,20 +7,23 @@ object and an offset cost nothing to keep and become ``file:line`` only when an 
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from pathlib import Path
 from types import CodeType
 
+import numpy as np
+
 Location = tuple[CodeType, int]
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGES = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
 
 
 class _IsOurs(dict[str, bool]):
-    """Whether a file belongs to koubai, found out once for each."""
+    """Whether a file belongs to koubai, or to NumPy, which calls it; found out once for each."""
 
     def __missing__(self, filename: str) -> bool:
-        self[filename] = filename.startswith(_PACKAGE)
+        self[filename] = filename.startswith(_PACKAGES)
         return self[filename]
 
 
@@ -28,7 +31,7 @@ is_ours = _IsOurs()
 
 
 def caller() -> Location:
-    """The innermost call site outside koubai."""
+    """The innermost call site outside koubai and NumPy."""
     frame = sys._getframe(1)
     while is_ours[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back

@@ -138,6 +138,8 @@ def test_without_recording_a_leaf_is_written() -> None:
     n = Variable([1, 2])
     n[0] = 7
     np.testing.assert_array_equal(n.data, [7, 2])
+    with pytest.raises(ValueError, match=r"x is int64\[2\].*history of value would be lost"):
+        n[0] = Variable(7.0)
 
 
 def test_an_ndarray_refuses_variables() -> None:

@@ -100,20 +100,23 @@ def verify(program: Program) -> None:
         ValueError: naming the first instruction that is wrong.
     """
     n = len(program.inputs)
-    for i, (instruction, line) in enumerate(
-        zip(program.instructions, program.lines(locations=True), strict=True)
-    ):
-        if instruction.op not in PRIMITIVES:
-            raise ValueError(f"no such primitive: {line}")
-        if any(not 0 <= value < n + i for value in instruction.inputs):
-            raise ValueError(f"a value is used before it is computed: {line}")
-        types = [program.type_of(value) for value in instruction.inputs]
-        try:
-            expected = PRIMITIVES[instruction.op].infer(*types, **instruction.params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise ValueError(f"{error}: {line}") from error
-        if expected != instruction.type:
-            raise ValueError(f"the type should be {expected}: {line}")
+    for i, instruction in enumerate(program.instructions):
+        if wrong := _fault(program, n + i, instruction):
+            raise ValueError(f"{wrong}: {_line(n + i, instruction, location=True)}")
     for value in program.outputs:
         if not 0 <= value < n + len(program.instructions):
             raise ValueError(f"no such value among the outputs: %{value}")
+
+
+def _fault(program: Program, number: int, instruction: Instruction) -> str:
+    """What is wrong with the instruction that computes value ``number``; empty if nothing is."""
+    if instruction.op not in PRIMITIVES:
+        return "no such primitive"
+    if any(not 0 <= value < number for value in instruction.inputs):
+        return "a value is used before it is computed"
+    types = [program.type_of(value) for value in instruction.inputs]
+    try:
+        expected = PRIMITIVES[instruction.op].infer(*types, **instruction.params)
+    except (ValueError, TypeError, IndexError) as error:
+        return str(error)
+    return "" if expected == instruction.type else f"the type should be {expected}"

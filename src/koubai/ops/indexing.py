@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import Array, names_each_element_once, namespace, shape_of
+from koubai.arrays import Array, describe, names_each_element_once, namespace, shape_of
 from koubai.core import Function, Variable
 from koubai.core.function import as_of, is_differentiable
 from koubai.core.variable import array_of
@@ -111,6 +111,11 @@ def setitem(x: Variable, index: Any, value: Any, /) -> None:
     Variable([2., 0., 6.])
     """
     if not recording.get() or not is_differentiable(x):
+        if recording.get() and is_differentiable(value):
+            raise ValueError(
+                f"x[...] = value: x is {describe(x)}, which has no gradient, so the history of"
+                " value would be lost; write x.astype(float)"
+            )
         x._data = SetItem(plain_index(index)).forward(x._data, array_of(value))
         return
     if (creator := x._creator) is None:

@@ -15,6 +15,7 @@ from koubai.compiler.primitives import BOOL, OPERAND
 from koubai.compiler.trace.elementwise import where
 from koubai.compiler.trace.lifting import function, trace_of, traced
 from koubai.compiler.trace.traced import Trace, Traced, TraceError
+from koubai.core import Variable
 
 
 def _parts(index: Any) -> list[Any]:
@@ -76,10 +77,18 @@ def getitem(x: Any, index: Any, /) -> Traced:
     return y
 
 
-@function
 def setitem(x: Traced, index: Any, value: Any, /) -> None:
+    if isinstance(value, Variable):
+        raise TraceError(
+            "a Variable written into an array would lose its history; write v.data for a constant"
+        )
     if x.scalar:
         raise TraceError(f"a write to {x!r}, a number, not an array; give the name a new value")
+    _setitem(x, index, value)
+
+
+@function
+def _setitem(x: Traced, index: Any, value: Any) -> None:
     value = traced(x.trace, value, x.dtype)
     mask = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if isinstance(mask, Traced) and mask.dtype == BOOL:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.primitives import BOOL
-from koubai.compiler.trace.traced import Trace, Traced
+from koubai.compiler.trace.traced import Trace, Traced, located
 from koubai.core import Variable
 
 
@@ -34,7 +34,10 @@ def function(f: Callable[..., Any]) -> Callable[..., Any]:
                 raise TypeError(variable.cannot.format(function=f"np.{f.__name__}"))
             return others(*args, **kwargs)
         if any(isinstance(x, Traced) for x in xs):
-            return f(*args, **kwargs)
+            try:
+                return f(*args, **kwargs)
+            except (ValueError, TypeError, IndexError) as error:
+                raise located(error) from None
         return getattr(np, f.__name__)(*args, **kwargs)
 
     return dispatched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import sys
 import threading
@@ -49,5 +50,5 @@ def random_states(world: World) -> list[Any]:
             generators.append(numpys.mtrand._rand)
     for x in generators:
         bits = getattr(x, "bit_generator", None) or getattr(x, "_bit_generator", None)
-        states.append(repr(bits.state) if bits is not None else None)
+        states.append(None if bits is None else pickle.dumps(bits.state))
     return states

@@ -44,6 +44,14 @@ class TraceError(Exception):
         super().__init__(f"{message}\n  at {describe_location(location or caller())}")
 
 
+def located(error: Exception, operation: str = "") -> Exception:
+    """``error``, of the same built-in kind, with the operation and the user's line."""
+    if "\n  at " in str(error):
+        return error
+    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+    return kind(f"{operation}{error}\n  at {describe_location(caller())}")
+
+
 class NeedsNumber(TraceError):
     """A number among the inputs decides what is compiled (a length, an axis): see compiled.py."""
 
@@ -76,10 +84,8 @@ class Trace:
         try:
             type_ = PRIMITIVES[op].infer(*[x.type for x in inputs], **params)
         except (ValueError, TypeError, IndexError) as error:
-            kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
             operands = ", ".join(str(x.type) for x in inputs)
-            where = describe_location(caller())
-            raise kind(f"{op}({operands}): {error}\n  at {where}") from None
+            raise located(error, f"{op}({operands}): ") from None
         self.program.instructions.append(Instruction(op, values, params, type_, caller()))
         return Traced(self, len(self.program.inputs) + len(self.program.instructions) - 1, type_)
 
@@ -264,7 +270,11 @@ class Traced(ArrayMethods):
         )
 
     def __float__(self) -> float:
-        self._refuse("float()", "return it, and write float(...) on what the call returns")
+        self._refuse(
+            "float()",
+            "return it, and write float(...) on what the call returns (an array that it is written"
+            " into must be traced too: np.zeros_like(x), np.zeros(shape, like=x))",
+        )
 
     def __int__(self) -> int:
         self._refuse("int()", "return it, and write int(...) on what the call returns")
