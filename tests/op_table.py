@@ -88,6 +88,10 @@ def wrong_axes(function: str) -> tuple[Wrong, ...]:
     )
 
 
+def wrong_type(function: str) -> tuple[Wrong, ...]:
+    return (wrong("a", error=TypeError, says=(f"{function}(x: str 'a')",)),)
+
+
 def wrong_shapes(function: str) -> tuple[Wrong, ...]:
     return (
         wrong(ones(2, 3), ones(2), says=(f"{function}(x1: float64[2, 3], x2: float64[2])",)),
@@ -142,7 +146,7 @@ OPERATIONS = [
         "negative",
         unary(),
         torch="neg",
-        wrong=(wrong("a", error=TypeError, says=("Negative(x: str 'a')",)),),
+        wrong=wrong_type("Negative"),
     ),
     Operation(
         "pow",
@@ -174,27 +178,46 @@ OPERATIONS = [
         "square",
         unary(),
         torch="square",
-        wrong=(wrong("a", error=TypeError, says=("Square(x: str 'a')",)),),
+        wrong=wrong_type("Square"),
+    ),
+    Operation(
+        "sqrt",
+        unary(positive),
+        torch="sqrt",
+        wrong=wrong_type("Sqrt"),
+    ),
+    Operation(
+        "reciprocal",
+        unary(nonzero),
+        torch="reciprocal",
+        wrong=wrong_type("Reciprocal"),
+    ),
+    Operation(
+        "abs",
+        unary(),
+        torch="abs",
+        special=(special(array(-2, 0, 3, inf), value=[2, 0, 3, inf], gradients=([-1, 0, 1, 1],)),),
+        wrong=wrong_type("Abs"),
     ),
     Operation(
         "exp",
         unary(),
         torch="exp",
         special=(special(array(-inf, -1e4), value=[0, 0], gradients=([0, 0],)),),
-        wrong=(wrong("a", error=TypeError, says=("Exp(x: str 'a')",)),),
+        wrong=wrong_type("Exp"),
     ),
     Operation(
         "log",
         unary(positive),
         torch="log",
-        wrong=(wrong("a", error=TypeError, says=("Log(x: str 'a')",)),),
+        wrong=wrong_type("Log"),
     ),
     Operation(
         "tanh",
         unary(),
         torch="tanh",
         special=(special(array(-1e4, 1e4, inf), value=[-1, 1, 1], gradients=([0, 0, 0],)),),
-        wrong=(wrong("a", error=TypeError, says=("Tanh(x: str 'a')",)),),
+        wrong=wrong_type("Tanh"),
     ),
     Operation(
         "sigmoid",
@@ -202,7 +225,7 @@ OPERATIONS = [
         reference=ref.sigmoid,
         torch="sigmoid",
         special=(special(array(-1e4, 0, 1e4), value=[0, 0.5, 1], gradients=([0, 0.25, 0],)),),
-        wrong=(wrong("a", error=TypeError, says=("Sigmoid(x: str 'a')",)),),
+        wrong=wrong_type("Sigmoid"),
     ),
     Operation(
         "relu",
@@ -210,7 +233,7 @@ OPERATIONS = [
         reference=lambda x: np.maximum(x, 0),
         torch="relu",
         special=(special(array(-1, 0, 1), value=[0, 0, 1], gradients=([0, 0, 1],)),),
-        wrong=(wrong("a", error=TypeError, says=("Relu(x: str 'a')",)),),
+        wrong=wrong_type("Relu"),
     ),
     Operation(
         "maximum",
@@ -226,6 +249,53 @@ OPERATIONS = [
             special(array(-1, 0, 1), 0, value=[0, 0, 1], gradients=([0, 0.5, 1],)),
         ),
         wrong=wrong_shapes("Maximum"),
+    ),
+    Operation(
+        "minimum",
+        binary(),
+        torch=ref.torch_minimum,
+        special=(
+            special(
+                array(1, 2, 3),
+                array(2, 2, 2),
+                value=[1, 2, 2],
+                gradients=([1, 0.5, 0], [0, 0.5, 1]),
+            ),
+        ),
+        wrong=wrong_shapes("Minimum"),
+    ),
+    Operation(
+        "clip",
+        [
+            *(sample(real(*s), -0.5, 0.5) for s in [(), (1,), (5,), (2, 3), (0, 4), (3, 1, 2)]),
+            sample(real(2, 3), min=0),
+            sample(real(2, 3), max=0),
+            sample(real(2, 3)),
+            sample(real(4, 5), real(5), real(4, 1)),  # also where min > max
+            sample(real(2, 3), real(), 2.5, torch=False),  # PyTorch mixes no arrays and numbers
+            sample(real(2, 3), -0.5, real(2, 3), torch=False),
+            sample(real(), real(3), None, torch=False),
+            sample(array(-1, 0, 1), real(2, 3), real(3), torch=False),  # fails in PyTorch
+            sample(integers(1, 5, 3), real(2, 3), None, strict=False, torch=False),
+        ],
+        torch=ref.torch_clip,
+        special=(
+            special(
+                array(-1, 0, 0.5, 1, 2), 0, 1, value=[0, 0, 0.5, 1, 1], gradients=([0, 1, 1, 1, 0],)
+            ),
+            special(
+                array(-1, 0, 2, -1),
+                array(0, 0, 0, 2),
+                array(1, 1, 1, 1),
+                value=[0, 0, 1, 1],
+                gradients=([0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1]),
+            ),
+        ),
+        wrong=(
+            wrong(ones(2, 3), ones(2), says=("ClipMin(x: float64[2, 3], min: float64[2])",)),
+            wrong(ones(2), None, ones(3), says=("ClipMax(x: float64[2], max: float64[3])",)),
+            wrong(ones(2), "a", error=TypeError, says=("ClipMin(x: float64[2], min: str 'a')",)),
+        ),
     ),
     Operation(
         "where",
@@ -631,6 +701,6 @@ OPERATIONS = [
         "copy",
         unary(),
         torch="clone",
-        wrong=(wrong("a", error=TypeError, says=("Copy(x: str 'a')",)),),
+        wrong=wrong_type("Copy"),
     ),
 ]

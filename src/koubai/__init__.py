@@ -11,6 +11,7 @@ from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi
 from koubai.array_methods import bind_methods as _bind_methods
 from koubai.compiler.compiled import compile
 from koubai.core import Function, Variable
+from koubai.ops.choice import clip, maximum, minimum, where
 from koubai.ops.constants import (
     all,
     any,
@@ -48,22 +49,23 @@ from koubai.ops.constants import (
     zeros_like,
 )
 from koubai.ops.elementwise import (
+    abs,
     add,
     astype,
     copy,
     divide,
     exp,
     log,
-    maximum,
     multiply,
     negative,
     pow,
+    reciprocal,
     relu,
     sigmoid,
+    sqrt,
     square,
     subtract,
     tanh,
-    where,
 )
 from koubai.ops.indexing import getitem, scatter_add, setitem
 from koubai.ops.linalg import dot, linear, matmul
@@ -76,6 +78,7 @@ from koubai.transforms import grad, value_and_grad
 __all__ = [
     "Function",
     "Variable",
+    "abs",
     "add",
     "all",
     "any",
@@ -87,6 +90,7 @@ __all__ = [
     "bool",
     "broadcast_to",
     "ceil",
+    "clip",
     "compile",
     "copy",
     "count_nonzero",
@@ -126,6 +130,7 @@ __all__ = [
     "mean",
     "mean_squared_error",
     "min",
+    "minimum",
     "multiply",
     "nan",
     "ndim",
@@ -139,6 +144,7 @@ __all__ = [
     "permute_dims",
     "pi",
     "pow",
+    "reciprocal",
     "relu",
     "reshape",
     "round",
@@ -150,6 +156,7 @@ __all__ = [
     "size",
     "softmax",
     "softmax_cross_entropy",
+    "sqrt",
     "square",
     "subtract",
     "sum",

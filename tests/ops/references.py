@@ -54,6 +54,16 @@ def torch_maximum(x1: Any, x2: Any) -> Any:
     return torch.maximum(torch.as_tensor(x1), torch.as_tensor(x2))
 
 
+def torch_minimum(x1: Any, x2: Any) -> Any:
+    import torch
+
+    return torch.minimum(torch.as_tensor(x1), torch.as_tensor(x2))
+
+
+def torch_clip(x: Any, min: Any = None, max: Any = None) -> Any:
+    return x.clone() if min is None and max is None else x.clamp(min, max)
+
+
 def torch_reduction(name: str) -> Callable[..., Any]:
     def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         import torch

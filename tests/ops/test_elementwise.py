@@ -105,3 +105,23 @@ def test_astype() -> None:
     np.testing.assert_array_equal(whole.data, [1, 2])
     with pytest.raises(ValueError, match="nothing differentiable"):
         (whole * 1.5).backward(np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "slope"),
+    [("sqrt", 0.0, np.inf), ("reciprocal", 0.0, -np.inf)],
+)
+def test_infinite_derivatives(name: str, at: float, slope: float) -> None:
+    """Where the derivative is infinite it is so, as in PyTorch, with NumPy's warning."""
+    x = Variable(at)
+    with np.errstate(divide="ignore"):
+        getattr(koubai, name)(x).backward()
+    assert x.grad == slope
+
+
+def test_abs_and_clip_as_in_python() -> None:
+    """abs(v) and v.clip(...) are the operations."""
+    x = Variable([-2.0, 3.0])
+    np.testing.assert_array_equal(abs(x).data, [2, 3])
+    np.testing.assert_array_equal(x.clip(-1, max=1).data, [-1, 1])
+    assert koubai.clip(x).data is not x.data
