@@ -21,6 +21,7 @@ from ops.row import (
     Sample,
     Wrong,
     array,
+    between,
     integers,
     mask,
     nonzero,
@@ -213,6 +214,164 @@ OPERATIONS = [
         wrong=wrong_type("Log"),
     ),
     Operation(
+        "sin",
+        unary(),
+        torch="sin",
+        wrong=wrong_type("Sin"),
+    ),
+    Operation(
+        "cos",
+        unary(),
+        torch="cos",
+        wrong=wrong_type("Cos"),
+    ),
+    Operation(
+        "tan",
+        unary(between(-1, 1)),
+        torch="tan",
+        wrong=wrong_type("Tan"),
+    ),
+    Operation(
+        "asin",
+        unary(between(-0.9, 0.9)),
+        torch="asin",
+        wrong=wrong_type("Asin"),
+    ),
+    Operation(
+        "acos",
+        unary(between(-0.9, 0.9)),
+        torch="acos",
+        wrong=wrong_type("Acos"),
+    ),
+    Operation(
+        "atan",
+        unary(),
+        torch="atan",
+        special=(special(array(-inf, inf), value=[-np.pi / 2, np.pi / 2], gradients=([0, 0],)),),
+        wrong=wrong_type("Atan"),
+    ),
+    Operation(
+        "atan2",
+        binary(nonzero, nonzero),
+        torch=ref.torch_binary("atan2"),
+        special=(
+            special(
+                array(0, 0, 0, 1e-30),
+                array(0, 2, -2, 0),
+                value=[0, 0, np.pi, np.pi / 2],
+                gradients=([0, 0.5, -0.5, 0], [0, 0, 0, -1e30]),
+            ),
+            special(array(0, 1e30), 1e30, value=[0, np.pi / 4], gradients=([1e-30, 5e-31],)),
+        ),
+        wrong=wrong_shapes("Atan2"),
+    ),
+    Operation(
+        "hypot",
+        binary(nonzero, nonzero),
+        torch=ref.torch_binary("hypot"),
+        special=(
+            special(
+                array(0, 3, 0, -2),
+                array(0, 4, 2, 0),
+                value=[0, 5, 2, 2],
+                gradients=([0, 0.6, 0, -1], [0, 0.8, 1, 0]),
+            ),
+            special(
+                array(3e30, 3e-30),
+                array(4e30, 4e-30),
+                value=[5e30, 5e-30],
+                gradients=([0.6] * 2, [0.8] * 2),
+            ),
+        ),
+        wrong=wrong_shapes("Hypot"),
+    ),
+    Operation(
+        "sinh",
+        unary(),
+        torch="sinh",
+        wrong=wrong_type("Sinh"),
+    ),
+    Operation(
+        "cosh",
+        unary(),
+        torch="cosh",
+        wrong=wrong_type("Cosh"),
+    ),
+    Operation(
+        "asinh",
+        unary(),
+        torch="asinh",
+        wrong=wrong_type("Asinh"),
+    ),
+    Operation(
+        "acosh",
+        unary(between(1.5, 3)),
+        torch="acosh",
+        wrong=wrong_type("Acosh"),
+    ),
+    Operation(
+        "atanh",
+        unary(between(-0.9, 0.9)),
+        torch="atanh",
+        wrong=wrong_type("Atanh"),
+    ),
+    Operation(
+        "expm1",
+        unary(),
+        torch="expm1",
+        special=(special(array(-inf, 0, 1e-30), value=[-1, 0, 1e-30], gradients=([0, 1, 1],)),),
+        wrong=wrong_type("Expm1"),
+    ),
+    Operation(
+        "log1p",
+        unary(between(-0.5, 2)),
+        torch="log1p",
+        special=(special(array(0, 1e-30), value=[0, 1e-30], gradients=([1, 1],)),),
+        wrong=wrong_type("Log1p"),
+    ),
+    Operation(
+        "log2",
+        unary(positive),
+        torch="log2",
+        wrong=wrong_type("Log2"),
+    ),
+    Operation(
+        "log10",
+        unary(positive),
+        torch="log10",
+        wrong=wrong_type("Log10"),
+    ),
+    Operation(
+        "logaddexp",
+        binary(),
+        torch=ref.torch_binary("logaddexp"),
+        special=(
+            special(
+                array(1e4, -1e4, -inf, 0, -inf),
+                array(-1e4, 0, 2, -inf, -inf),
+                value=[1e4, 0, 2, 0, -inf],
+                gradients=([1, 0, 0, 1, 0], [0, 1, 1, 0, 0]),
+            ),
+        ),
+        wrong=wrong_shapes("LogAddExp"),
+    ),
+    Operation(
+        "logsumexp",
+        reductions(),
+        reference=ref.logsumexp,
+        torch=ref.torch_reduction("logsumexp"),
+        special=(
+            special(array(-1e4, 1e4), value=1e4, gradients=([0, 1],)),
+            special(array(-inf, 0), value=0, gradients=([0, 1],)),
+            special(array(-inf, -inf), value=-inf, gradients=([0, 0],)),
+            special(array(-inf), keepdims=True, value=[-inf], gradients=([0],)),
+        ),
+        wrong=(
+            *wrong_axes("LogSumExp"),
+            wrong(ones(0, 3), says=("LogSumExp(x: float64[0, 3])", "zero-size")),
+        ),
+    ),
+    Operation(
         "tanh",
         unary(),
         torch="tanh",
@@ -238,7 +397,7 @@ OPERATIONS = [
     Operation(
         "maximum",
         binary(),
-        torch=ref.torch_maximum,
+        torch=ref.torch_binary("maximum"),
         special=(
             special(
                 array(1, 2, 3),
@@ -253,7 +412,7 @@ OPERATIONS = [
     Operation(
         "minimum",
         binary(),
-        torch=ref.torch_minimum,
+        torch=ref.torch_binary("minimum"),
         special=(
             special(
                 array(1, 2, 3),

@@ -67,11 +67,14 @@ from koubai.ops.elementwise import (
     subtract,
     tanh,
 )
+from koubai.ops.exponential import expm1, log1p, log2, log10, logaddexp, logsumexp
+from koubai.ops.hyperbolic import acosh, asinh, atanh, cosh, sinh
 from koubai.ops.indexing import getitem, scatter_add, setitem
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
 from koubai.ops.reduction import max, mean, min, sum
 from koubai.ops.shaping import broadcast_to, matrix_transpose, permute_dims, reshape, transpose
+from koubai.ops.trigonometric import acos, asin, atan, atan2, cos, hypot, sin, tan
 from koubai.recording import no_grad
 from koubai.transforms import grad, value_and_grad
 
@@ -79,6 +82,8 @@ __all__ = [
     "Function",
     "Variable",
     "abs",
+    "acos",
+    "acosh",
     "add",
     "all",
     "any",
@@ -86,19 +91,27 @@ __all__ = [
     "argmax",
     "argmin",
     "asarray",
+    "asin",
+    "asinh",
     "astype",
+    "atan",
+    "atan2",
+    "atanh",
     "bool",
     "broadcast_to",
     "ceil",
     "clip",
     "compile",
     "copy",
+    "cos",
+    "cosh",
     "count_nonzero",
     "divide",
     "dot",
     "e",
     "equal",
     "exp",
+    "expm1",
     "float32",
     "float64",
     "floor",
@@ -107,6 +120,7 @@ __all__ = [
     "grad",
     "greater",
     "greater_equal",
+    "hypot",
     "inf",
     "int32",
     "int64",
@@ -118,11 +132,16 @@ __all__ = [
     "less_equal",
     "linear",
     "log",
+    "log1p",
+    "log2",
+    "log10",
     "log_softmax",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logsumexp",
     "matmul",
     "matrix_transpose",
     "max",
@@ -153,6 +172,8 @@ __all__ = [
     "shape",
     "sigmoid",
     "sign",
+    "sin",
+    "sinh",
     "size",
     "softmax",
     "softmax_cross_entropy",
@@ -160,6 +181,7 @@ __all__ = [
     "square",
     "subtract",
     "sum",
+    "tan",
     "tanh",
     "transpose",
     "uint8",

@@ -45,19 +45,22 @@ def set_item(x: Any, index: Any, value: Any) -> Any:
     return y
 
 
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
 # What PyTorch calls or passes differently. (It is imported where it is needed: it may be absent.)
 
 
-def torch_maximum(x1: Any, x2: Any) -> Any:
-    import torch
+def torch_binary(name: str) -> Callable[..., Any]:
+    """PyTorch's function ``name``, which takes no numbers, of two arrays or numbers."""
 
-    return torch.maximum(torch.as_tensor(x1), torch.as_tensor(x2))
+    def binary(x1: Any, x2: Any) -> Any:
+        import torch
 
+        return getattr(torch, name)(torch.as_tensor(x1), torch.as_tensor(x2))
 
-def torch_minimum(x1: Any, x2: Any) -> Any:
-    import torch
-
-    return torch.minimum(torch.as_tensor(x1), torch.as_tensor(x2))
+    return binary
 
 
 def torch_clip(x: Any, min: Any = None, max: Any = None) -> Any:

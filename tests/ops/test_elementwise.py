@@ -109,7 +109,17 @@ def test_astype() -> None:
 
 @pytest.mark.parametrize(
     ("name", "at", "slope"),
-    [("sqrt", 0.0, np.inf), ("reciprocal", 0.0, -np.inf)],
+    [
+        ("sqrt", 0.0, np.inf),
+        ("reciprocal", 0.0, -np.inf),
+        ("asin", -1.0, np.inf),
+        ("acos", 1.0, -np.inf),
+        ("acosh", 1.0, np.inf),
+        ("atanh", 1.0, np.inf),
+        ("log1p", -1.0, np.inf),
+        ("log2", 0.0, np.inf),
+        ("log10", 0.0, np.inf),
+    ],
 )
 def test_infinite_derivatives(name: str, at: float, slope: float) -> None:
     """Where the derivative is infinite it is so, as in PyTorch, with NumPy's warning."""
