@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 from ops import references as ref
 from ops.row import (
     Drawn,
@@ -393,6 +394,53 @@ OPERATIONS = [
         torch="relu",
         special=(special(array(-1, 0, 1), value=[0, 0, 1], gradients=([0, 0, 1],)),),
         wrong=wrong_type("Relu"),
+    ),
+    Operation(
+        "erf",
+        unary(),
+        reference=scipy.special.erf,
+        torch="erf",
+        special=(
+            special(array(-inf, 0, 1e4), value=[-1, 0, 1], gradients=([0, 2 / np.sqrt(np.pi), 0],)),
+        ),
+        wrong=wrong_type("Erf"),
+    ),
+    Operation(
+        "gelu",
+        [*unary(), *(sample(real(*s), approximate="tanh") for s in [(), (1,), (2, 3), (0, 4)])],
+        reference=ref.gelu,
+        torch=ref.torch_functional("gelu"),
+        special=(
+            special(array(-1e4, 0, 1e4), value=[0, 0, 1e4], gradients=([0, 0.5, 1],)),
+            special(
+                array(-1e4, 0, 1e4),
+                approximate="tanh",
+                value=[0, 0, 1e4],
+                gradients=([0, 0.5, 1],),
+            ),
+        ),
+        wrong=(
+            *wrong_type("Gelu"),
+            wrong(ones(2), approximate="erf", says=("gelu(x: float64[2])", "approximate", "erf")),
+        ),
+    ),
+    Operation(
+        "softplus",
+        unary(),
+        reference=lambda x: np.log(1 + np.exp(x)),
+        torch=ref.torch_functional("softplus"),
+        special=(
+            special(array(-1e4, 0, 1e4), value=[0, np.log(2), 1e4], gradients=([0, 0.5, 1],)),
+        ),
+        wrong=wrong_type("Softplus"),
+    ),
+    Operation(
+        "silu",
+        unary(),
+        reference=lambda x: x * ref.sigmoid(x),
+        torch=ref.torch_functional("silu"),
+        special=(special(array(-1e4, 0, 1e4), value=[0, 0, 1e4], gradients=([0, 0.5, 1],)),),
+        wrong=wrong_type("Silu"),
     ),
     Operation(
         "maximum",

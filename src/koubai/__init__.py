@@ -11,6 +11,7 @@ from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi
 from koubai.array_methods import bind_methods as _bind_methods
 from koubai.compiler.compiled import compile
 from koubai.core import Function, Variable
+from koubai.ops.activations import erf, gelu, silu, softplus
 from koubai.ops.choice import clip, maximum, minimum, where
 from koubai.ops.constants import (
     all,
@@ -110,12 +111,14 @@ __all__ = [
     "dot",
     "e",
     "equal",
+    "erf",
     "exp",
     "expm1",
     "float32",
     "float64",
     "floor",
     "full_like",
+    "gelu",
     "getitem",
     "grad",
     "greater",
@@ -172,11 +175,13 @@ __all__ = [
     "shape",
     "sigmoid",
     "sign",
+    "silu",
     "sin",
     "sinh",
     "size",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
     "sqrt",
     "square",
     "subtract",

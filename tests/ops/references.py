@@ -6,10 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 
 def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    if approximate == "tanh":
+        return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x**3)))
+    return x * scipy.special.ndtr(x)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -65,6 +72,15 @@ def torch_binary(name: str) -> Callable[..., Any]:
 
 def torch_clip(x: Any, min: Any = None, max: Any = None) -> Any:
     return x.clone() if min is None and max is None else x.clamp(min, max)
+
+
+def torch_functional(name: str) -> Callable[..., Any]:
+    def function(x: Any, **kwargs: Any) -> Any:
+        import torch
+
+        return getattr(torch.nn.functional, name)(x, **kwargs)
+
+    return function
 
 
 def torch_reduction(name: str) -> Callable[..., Any]:
