@@ -54,6 +54,8 @@ STANDARD_NAMES = {
     "power": "pow",
     "true_divide": "divide",
 }
+# What arguments are called in the standard, that NumPy calls by another name too.
+STANDARD_KEYWORDS = {"a_min": "min", "a_max": "max"}
 
 
 class ArrayMethods:
@@ -121,7 +123,7 @@ class ArrayMethods:
         if function is None or getattr(func, "__module__", "numpy") not in ("numpy", None):
             module = getattr(func, "__module__", None) or "numpy"
             raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))
-        return function(*args, **kwargs)
+        return function(*args, **{STANDARD_KEYWORDS.get(k, k): x for k, x in kwargs.items()})
 
     if TYPE_CHECKING:  # bound by bind_methods
 

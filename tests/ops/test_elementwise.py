@@ -135,3 +135,13 @@ def test_abs_and_clip_as_in_python() -> None:
     np.testing.assert_array_equal(abs(x).data, [2, 3])
     np.testing.assert_array_equal(x.clip(-1, max=1).data, [-1, 1])
     assert koubai.clip(x).data is not x.data
+
+
+def test_clip_as_in_numpy() -> None:
+    """np.clip with NumPy's older keywords, and of a constant between bounds that are not."""
+    x = Variable([-2.0, 0.5, 3.0])
+    np.testing.assert_array_equal(np.clip(x, a_min=0, a_max=None).data, [0, 0.5, 3])
+    constant = np.array([1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(np.clip(constant, min=x).data, [1, 1, 3])
+    compiled = koubai.compile(lambda x: np.clip(np.ones(3), min=x))
+    np.testing.assert_array_equal(compiled(x.data), [1, 1, 3])
