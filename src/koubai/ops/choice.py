@@ -18,7 +18,7 @@ class Maximum(Function):
 
     def backward(self, gy: Array) -> tuple[Array, Array]:
         xp = namespace(gy, self.tie)
-        half = xp.where(self.tie, gy / 2, 0)
+        half = gy / 2
         return (
             xp.where(self.tie, half, xp.where(self.second, 0, gy)),
             xp.where(self.tie, half, xp.where(self.second, gy, 0)),
