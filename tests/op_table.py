@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 from ops import references as ref
 from ops.row import (
     Drawn,
@@ -23,6 +24,7 @@ from ops.row import (
     Sample,
     Wrong,
     array,
+    between,
     integers,
     mask,
     nonzero,
@@ -113,6 +115,10 @@ def wrong_cumulative(function: str) -> tuple[Wrong, ...]:
     )
 
 
+def wrong_type(function: str) -> tuple[Wrong, ...]:
+    return (wrong("a", error=TypeError, says=(f"{function}(x: str 'a')",)),)
+
+
 def wrong_shapes(function: str) -> tuple[Wrong, ...]:
     return (
         wrong(ones(2, 3), ones(2), says=(f"{function}(x1: float64[2, 3], x2: float64[2])",)),
@@ -167,7 +173,7 @@ OPERATIONS = [
         "negative",
         unary(),
         torch="neg",
-        wrong=(wrong("a", error=TypeError, says=("Negative(x: str 'a')",)),),
+        wrong=wrong_type("Negative"),
     ),
     Operation(
         "pow",
@@ -199,27 +205,204 @@ OPERATIONS = [
         "square",
         unary(),
         torch="square",
-        wrong=(wrong("a", error=TypeError, says=("Square(x: str 'a')",)),),
+        wrong=wrong_type("Square"),
+    ),
+    Operation(
+        "sqrt",
+        unary(positive),
+        torch="sqrt",
+        wrong=wrong_type("Sqrt"),
+    ),
+    Operation(
+        "reciprocal",
+        unary(nonzero),
+        torch="reciprocal",
+        wrong=wrong_type("Reciprocal"),
+    ),
+    Operation(
+        "abs",
+        unary(),
+        torch="abs",
+        special=(special(array(-2, 0, 3, inf), value=[2, 0, 3, inf], gradients=([-1, 0, 1, 1],)),),
+        wrong=wrong_type("Abs"),
     ),
     Operation(
         "exp",
         unary(),
         torch="exp",
         special=(special(array(-inf, -1e4), value=[0, 0], gradients=([0, 0],)),),
-        wrong=(wrong("a", error=TypeError, says=("Exp(x: str 'a')",)),),
+        wrong=wrong_type("Exp"),
     ),
     Operation(
         "log",
         unary(positive),
         torch="log",
-        wrong=(wrong("a", error=TypeError, says=("Log(x: str 'a')",)),),
+        wrong=wrong_type("Log"),
+    ),
+    Operation(
+        "sin",
+        unary(),
+        torch="sin",
+        wrong=wrong_type("Sin"),
+    ),
+    Operation(
+        "cos",
+        unary(),
+        torch="cos",
+        wrong=wrong_type("Cos"),
+    ),
+    Operation(
+        "tan",
+        unary(between(-1, 1)),
+        torch="tan",
+        wrong=wrong_type("Tan"),
+    ),
+    Operation(
+        "asin",
+        unary(between(-0.9, 0.9)),
+        torch="asin",
+        wrong=wrong_type("Asin"),
+    ),
+    Operation(
+        "acos",
+        unary(between(-0.9, 0.9)),
+        torch="acos",
+        wrong=wrong_type("Acos"),
+    ),
+    Operation(
+        "atan",
+        unary(),
+        torch="atan",
+        special=(special(array(-inf, inf), value=[-np.pi / 2, np.pi / 2], gradients=([0, 0],)),),
+        wrong=wrong_type("Atan"),
+    ),
+    Operation(
+        "atan2",
+        binary(nonzero, nonzero),
+        torch=ref.torch_binary("atan2"),
+        special=(
+            special(
+                array(0, 0, 0, 1e-30),
+                array(0, 2, -2, 0),
+                value=[0, 0, np.pi, np.pi / 2],
+                gradients=([0, 0.5, -0.5, 0], [0, 0, 0, -1e30]),
+            ),
+            special(array(0, 1e30), 1e30, value=[0, np.pi / 4], gradients=([1e-30, 5e-31],)),
+        ),
+        wrong=wrong_shapes("Atan2"),
+    ),
+    Operation(
+        "hypot",
+        binary(nonzero, nonzero),
+        torch=ref.torch_binary("hypot"),
+        special=(
+            special(
+                array(0, 3, 0, -2),
+                array(0, 4, 2, 0),
+                value=[0, 5, 2, 2],
+                gradients=([0, 0.6, 0, -1], [0, 0.8, 1, 0]),
+            ),
+            special(
+                array(3e30, 3e-30),
+                array(4e30, 4e-30),
+                value=[5e30, 5e-30],
+                gradients=([0.6] * 2, [0.8] * 2),
+            ),
+        ),
+        wrong=wrong_shapes("Hypot"),
+    ),
+    Operation(
+        "sinh",
+        unary(),
+        torch="sinh",
+        wrong=wrong_type("Sinh"),
+    ),
+    Operation(
+        "cosh",
+        unary(),
+        torch="cosh",
+        wrong=wrong_type("Cosh"),
+    ),
+    Operation(
+        "asinh",
+        unary(),
+        torch="asinh",
+        wrong=wrong_type("Asinh"),
+    ),
+    Operation(
+        "acosh",
+        unary(between(1.5, 3)),
+        torch="acosh",
+        wrong=wrong_type("Acosh"),
+    ),
+    Operation(
+        "atanh",
+        unary(between(-0.9, 0.9)),
+        torch="atanh",
+        wrong=wrong_type("Atanh"),
+    ),
+    Operation(
+        "expm1",
+        unary(),
+        torch="expm1",
+        special=(special(array(-inf, 0, 1e-30), value=[-1, 0, 1e-30], gradients=([0, 1, 1],)),),
+        wrong=wrong_type("Expm1"),
+    ),
+    Operation(
+        "log1p",
+        unary(between(-0.5, 2)),
+        torch="log1p",
+        special=(special(array(0, 1e-30), value=[0, 1e-30], gradients=([1, 1],)),),
+        wrong=wrong_type("Log1p"),
+    ),
+    Operation(
+        "log2",
+        unary(positive),
+        torch="log2",
+        wrong=wrong_type("Log2"),
+    ),
+    Operation(
+        "log10",
+        unary(positive),
+        torch="log10",
+        wrong=wrong_type("Log10"),
+    ),
+    Operation(
+        "logaddexp",
+        binary(),
+        torch=ref.torch_binary("logaddexp"),
+        special=(
+            special(
+                array(1e4, -1e4, -inf, 0, -inf),
+                array(-1e4, 0, 2, -inf, -inf),
+                value=[1e4, 0, 2, 0, -inf],
+                gradients=([1, 0, 0, 1, 0], [0, 1, 1, 0, 0]),
+            ),
+        ),
+        wrong=wrong_shapes("LogAddExp"),
+    ),
+    Operation(
+        "logsumexp",
+        reductions(),
+        reference=ref.logsumexp,
+        torch=ref.torch_reduction("logsumexp"),
+        special=(
+            special(array(-1e4, 1e4), value=1e4, gradients=([0, 1],)),
+            special(array(-inf, 0), value=0, gradients=([0, 1],)),
+            special(array(-inf, -inf), value=-inf, gradients=([0, 0],)),
+            special(array(-inf), keepdims=True, value=[-inf], gradients=([0],)),
+        ),
+        wrong=(
+            *wrong_axes("LogSumExp"),
+            wrong(ones(0, 3), says=("LogSumExp(x: float64[0, 3])", "zero-size")),
+        ),
     ),
     Operation(
         "tanh",
         unary(),
         torch="tanh",
         special=(special(array(-1e4, 1e4, inf), value=[-1, 1, 1], gradients=([0, 0, 0],)),),
-        wrong=(wrong("a", error=TypeError, says=("Tanh(x: str 'a')",)),),
+        wrong=wrong_type("Tanh"),
     ),
     Operation(
         "sigmoid",
@@ -227,7 +410,7 @@ OPERATIONS = [
         reference=ref.sigmoid,
         torch="sigmoid",
         special=(special(array(-1e4, 0, 1e4), value=[0, 0.5, 1], gradients=([0, 0.25, 0],)),),
-        wrong=(wrong("a", error=TypeError, says=("Sigmoid(x: str 'a')",)),),
+        wrong=wrong_type("Sigmoid"),
     ),
     Operation(
         "relu",
@@ -235,12 +418,59 @@ OPERATIONS = [
         reference=lambda x: np.maximum(x, 0),
         torch="relu",
         special=(special(array(-1, 0, 1), value=[0, 0, 1], gradients=([0, 0, 1],)),),
-        wrong=(wrong("a", error=TypeError, says=("Relu(x: str 'a')",)),),
+        wrong=wrong_type("Relu"),
+    ),
+    Operation(
+        "erf",
+        unary(),
+        reference=scipy.special.erf,
+        torch="erf",
+        special=(
+            special(array(-inf, 0, 1e4), value=[-1, 0, 1], gradients=([0, 2 / np.sqrt(np.pi), 0],)),
+        ),
+        wrong=wrong_type("Erf"),
+    ),
+    Operation(
+        "gelu",
+        [*unary(), *(sample(real(*s), approximate="tanh") for s in [(), (1,), (2, 3), (0, 4)])],
+        reference=ref.gelu,
+        torch=ref.torch_functional("gelu"),
+        special=(
+            special(array(-1e4, 0, 1e4), value=[0, 0, 1e4], gradients=([0, 0.5, 1],)),
+            special(
+                array(-1e4, 0, 1e4),
+                approximate="tanh",
+                value=[0, 0, 1e4],
+                gradients=([0, 0.5, 1],),
+            ),
+        ),
+        wrong=(
+            *wrong_type("Gelu"),
+            wrong(ones(2), approximate="erf", says=("gelu(x: float64[2])", "approximate", "erf")),
+        ),
+    ),
+    Operation(
+        "softplus",
+        unary(),
+        reference=lambda x: np.log(1 + np.exp(x)),
+        torch=ref.torch_functional("softplus"),
+        special=(
+            special(array(-1e4, 0, 1e4), value=[0, np.log(2), 1e4], gradients=([0, 0.5, 1],)),
+        ),
+        wrong=wrong_type("Softplus"),
+    ),
+    Operation(
+        "silu",
+        unary(),
+        reference=lambda x: x * ref.sigmoid(x),
+        torch=ref.torch_functional("silu"),
+        special=(special(array(-1e4, 0, 1e4), value=[0, 0, 1e4], gradients=([0, 0.5, 1],)),),
+        wrong=wrong_type("Silu"),
     ),
     Operation(
         "maximum",
         binary(),
-        torch=ref.torch_maximum,
+        torch=ref.torch_binary("maximum"),
         special=(
             special(
                 array(1, 2, 3),
@@ -251,6 +481,53 @@ OPERATIONS = [
             special(array(-1, 0, 1), 0, value=[0, 0, 1], gradients=([0, 0.5, 1],)),
         ),
         wrong=wrong_shapes("Maximum"),
+    ),
+    Operation(
+        "minimum",
+        binary(),
+        torch=ref.torch_binary("minimum"),
+        special=(
+            special(
+                array(1, 2, 3),
+                array(2, 2, 2),
+                value=[1, 2, 2],
+                gradients=([1, 0.5, 0], [0, 0.5, 1]),
+            ),
+        ),
+        wrong=wrong_shapes("Minimum"),
+    ),
+    Operation(
+        "clip",
+        [
+            *(sample(real(*s), -0.5, 0.5) for s in [(), (1,), (5,), (2, 3), (0, 4), (3, 1, 2)]),
+            sample(real(2, 3), min=0),
+            sample(real(2, 3), max=0),
+            sample(real(2, 3)),
+            sample(real(4, 5), real(5), real(4, 1)),  # also where min > max
+            sample(real(2, 3), real(), 2.5, torch=False),  # PyTorch mixes no arrays and numbers
+            sample(real(2, 3), -0.5, real(2, 3), torch=False),
+            sample(real(), real(3), None, torch=False),
+            sample(array(-1, 0, 1), real(2, 3), real(3), torch=False),  # fails in PyTorch
+            sample(integers(1, 5, 3), real(2, 3), None, strict=False, torch=False),
+        ],
+        torch=ref.torch_clip,
+        special=(
+            special(
+                array(-1, 0, 0.5, 1, 2), 0, 1, value=[0, 0, 0.5, 1, 1], gradients=([0, 1, 1, 1, 0],)
+            ),
+            special(
+                array(-1, 0, 2, -1),
+                array(0, 0, 0, 2),
+                array(1, 1, 1, 1),
+                value=[0, 0, 1, 1],
+                gradients=([0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1]),
+            ),
+        ),
+        wrong=(
+            wrong(ones(2, 3), ones(2), says=("ClipMin(x: float64[2, 3], min: float64[2])",)),
+            wrong(ones(2), None, ones(3), says=("ClipMax(x: float64[2], max: float64[3])",)),
+            wrong(ones(2), "a", error=TypeError, says=("ClipMin(x: float64[2], min: str 'a')",)),
+        ),
     ),
     Operation(
         "where",
@@ -989,6 +1266,6 @@ OPERATIONS = [
         "copy",
         unary(),
         torch="clone",
-        wrong=(wrong("a", error=TypeError, says=("Copy(x: str 'a')",)),),
+        wrong=wrong_type("Copy"),
     ),
 ]

@@ -12,6 +12,8 @@ from koubai import random
 from koubai.array_methods import bind_methods as _bind_methods
 from koubai.compiler.compiled import compile
 from koubai.core import Function, Variable
+from koubai.ops.activations import erf, gelu, silu, softplus
+from koubai.ops.choice import clip, maximum, minimum, where
 from koubai.ops.constants import (
     all,
     any,
@@ -52,24 +54,27 @@ from koubai.ops.constants import (
 )
 from koubai.ops.cumulative import cumulative_prod, cumulative_sum
 from koubai.ops.elementwise import (
+    abs,
     add,
     astype,
     copy,
     divide,
     exp,
     log,
-    maximum,
     multiply,
     negative,
     pow,
+    reciprocal,
     relu,
     sigmoid,
+    sqrt,
     square,
     subtract,
     tanh,
-    where,
 )
+from koubai.ops.exponential import expm1, log1p, log2, log10, logaddexp, logsumexp
 from koubai.ops.gathering import embedding, take, take_along_axis
+from koubai.ops.hyperbolic import acosh, asinh, atanh, cosh, sinh
 from koubai.ops.indexing import getitem, scatter_add, setitem
 from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
@@ -89,6 +94,7 @@ from koubai.ops.shaping import (
 )
 from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
+from koubai.ops.trigonometric import acos, asin, atan, atan2, cos, hypot, sin, tan
 from koubai.random import dropout
 from koubai.recompute import checkpoint
 from koubai.recording import no_grad
@@ -97,6 +103,9 @@ from koubai.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad,
 __all__ = [
     "Function",
     "Variable",
+    "abs",
+    "acos",
+    "acosh",
     "add",
     "all",
     "any",
@@ -105,15 +114,23 @@ __all__ = [
     "argmin",
     "argsort",
     "asarray",
+    "asin",
+    "asinh",
     "astype",
+    "atan",
+    "atan2",
+    "atanh",
     "bool",
     "broadcast_arrays",
     "broadcast_to",
     "ceil",
     "checkpoint",
+    "clip",
     "compile",
     "concat",
     "copy",
+    "cos",
+    "cosh",
     "count_nonzero",
     "cumulative_prod",
     "cumulative_sum",
@@ -123,19 +140,23 @@ __all__ = [
     "e",
     "embedding",
     "equal",
+    "erf",
     "exp",
     "expand_dims",
+    "expm1",
     "flip",
     "float32",
     "float64",
     "floor",
     "full_like",
+    "gelu",
     "getitem",
     "grad",
     "greater",
     "greater_equal",
     "hessian",
     "hvp",
+    "hypot",
     "inf",
     "int32",
     "int64",
@@ -149,11 +170,16 @@ __all__ = [
     "less_equal",
     "linear",
     "log",
+    "log1p",
+    "log2",
+    "log10",
     "log_softmax",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logsumexp",
     "matmul",
     "matrix_transpose",
     "max",
@@ -161,6 +187,7 @@ __all__ = [
     "mean",
     "mean_squared_error",
     "min",
+    "minimum",
     "moveaxis",
     "multiply",
     "nan",
@@ -178,6 +205,7 @@ __all__ = [
     "pow",
     "prod",
     "random",
+    "reciprocal",
     "relu",
     "reshape",
     "round",
@@ -186,10 +214,15 @@ __all__ = [
     "shape",
     "sigmoid",
     "sign",
+    "silu",
+    "sin",
+    "sinh",
     "size",
     "softmax",
     "softmax_cross_entropy",
+    "softplus",
     "sort",
+    "sqrt",
     "square",
     "squeeze",
     "stack",
@@ -198,6 +231,7 @@ __all__ = [
     "sum",
     "take",
     "take_along_axis",
+    "tan",
     "tanh",
     "transpose",
     "uint8",

@@ -24,6 +24,7 @@ OPERATORS = {
     "__matmul__": "matmul",
     "__neg__": "negative",
     "__pos__": "copy",
+    "__abs__": "abs",
     "__eq__": "equal",
     "__ne__": "not_equal",
     "__lt__": "less",
@@ -35,19 +36,41 @@ OPERATORS = {
 }
 REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul")
 # The ndarray methods, which all take the array and then what the function of that name takes.
-METHODS = ("astype", "copy", "dot", "max", "mean", "min", "prod", "squeeze", "std", "sum", "var")
+METHODS = (
+    "astype",
+    "clip",
+    "copy",
+    "dot",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "squeeze",
+    "std",
+    "sum",
+    "var",
+)
 
 # What NumPy's functions are called in the standard, where the names differ.
 STANDARD_NAMES = {
     "absolute": "abs",
     "amax": "max",
     "amin": "min",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
     "concatenate": "concat",
     "cumprod": "cumulative_prod",
     "cumsum": "cumulative_sum",
     "power": "pow",
     "true_divide": "divide",
 }
+# What arguments are called in the standard, that NumPy calls by another name too.
+STANDARD_KEYWORDS = {"a_min": "min", "a_max": "max"}
 
 
 class ArrayMethods:
@@ -115,7 +138,7 @@ class ArrayMethods:
         if function is None or getattr(func, "__module__", "numpy") not in ("numpy", None):
             module = getattr(func, "__module__", None) or "numpy"
             raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))
-        return function(*args, **kwargs)
+        return function(*args, **{STANDARD_KEYWORDS.get(k, k): x for k, x in kwargs.items()})
 
     if TYPE_CHECKING:  # bound by bind_methods
 
@@ -133,6 +156,7 @@ class ArrayMethods:
         def __rmatmul__(self, other: Any) -> Self: ...
         def __neg__(self) -> Self: ...
         def __pos__(self) -> Self: ...
+        def __abs__(self) -> Self: ...
         def __eq__(self, other: object) -> Any: ...
         def __ne__(self, other: object) -> Any: ...
         def __lt__(self, other: Any) -> Any: ...
@@ -142,6 +166,7 @@ class ArrayMethods:
         def __getitem__(self, index: Any) -> Self: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
         def astype(self, dtype: Any) -> Self: ...
+        def clip(self, min: Any = None, max: Any = None) -> Self: ...
         def copy(self) -> Self: ...
         def dot(self, other: Any) -> Self: ...
         def max(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...

@@ -11,7 +11,7 @@ any other array    what its ``__array_namespace__()`` says
 =================  =======================================================
 
 No other file asks which library is in use. What the standard lacks (``sigmoid``,
-``softmax``, ``scatter_add``, ...) is named here once: a library that has the function
+``erf``, ``scatter_add``, ...) is named here once: a library that has the function
 under that name is asked for it, for the others it is written in the standard's own.
 """
 
@@ -254,6 +254,29 @@ def along_axis(indices: Array, shape: tuple[int, ...], axis: int) -> tuple[Array
     ]
     ranges[axis % ndim] = indices
     return tuple(ranges)
+
+
+def erf(x: Array) -> Array:
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t ** 2) from 0 to x: SciPy's."""
+    xp = namespace(x)
+    if hasattr(xp, "erf"):
+        return xp.erf(x)
+    from scipy import special  # takes longer to import than all of koubai
+
+    return special.erf(x) if xp is np else xp.asarray(special.erf(np.asarray(x)))
+
+
+def logsumexp(x: Array, axis: int | tuple[int, ...] | None, keepdims: bool) -> Array:
+    """log(sum(exp(x))) along ``axis``; the maximum goes first, so nothing overflows."""
+    xp = namespace(x)
+    if hasattr(xp, "logsumexp"):
+        return xp.logsumexp(x, axis=axis, keepdims=keepdims)
+    highest = xp.max(x, axis=axis, keepdims=True)
+    z = xp.exp(x - xp.where(xp.isfinite(highest), highest, 0))
+    total = xp.sum(z, axis=axis, keepdims=keepdims)
+    if not keepdims:
+        highest = xp.reshape(highest, total.shape)
+    return highest + xp.log(xp.maximum(total, 1))  # less than 1 only where all x are -inf
 
 
 def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:

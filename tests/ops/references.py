@@ -6,10 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 
 def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    if approximate == "tanh":
+        return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x**3)))
+    return x * scipy.special.ndtr(x)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -45,13 +52,35 @@ def set_item(x: Any, index: Any, value: Any) -> Any:
     return y
 
 
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
 # What PyTorch calls or passes differently. (It is imported where it is needed: it may be absent.)
 
 
-def torch_maximum(x1: Any, x2: Any) -> Any:
-    import torch
+def torch_binary(name: str) -> Callable[..., Any]:
+    """PyTorch's function ``name``, which takes no numbers, of two arrays or numbers."""
 
-    return torch.maximum(torch.as_tensor(x1), torch.as_tensor(x2))
+    def binary(x1: Any, x2: Any) -> Any:
+        import torch
+
+        return getattr(torch, name)(torch.as_tensor(x1), torch.as_tensor(x2))
+
+    return binary
+
+
+def torch_clip(x: Any, min: Any = None, max: Any = None) -> Any:
+    return x.clone() if min is None and max is None else x.clamp(min, max)
+
+
+def torch_functional(name: str) -> Callable[..., Any]:
+    def function(x: Any, **kwargs: Any) -> Any:
+        import torch
+
+        return getattr(torch.nn.functional, name)(x, **kwargs)
+
+    return function
 
 
 def torch_reduction(name: str) -> Callable[..., Any]:

@@ -124,6 +124,16 @@ def sparse(*shape: int) -> Drawn:
     return Drawn("sparse", shape, draw)
 
 
+def between(low: float, high: float) -> Callable[..., Drawn]:
+    """``between(-1, 1)(2, 3)`` is an array of the shape (2, 3) of numbers from -1 to 1."""
+
+    def drawn(*shape: int) -> Drawn:
+        name = f"between({low}, {high})"
+        return Drawn(name, shape, lambda rng, shape: rng.uniform(low, high, shape))
+
+    return drawn
+
+
 def probabilities(*shape: int) -> Drawn:
     """Rows that sum to 1."""
     return Drawn("probabilities", shape, lambda rng, s: rng.dirichlet(np.ones(s[-1]), s[:-1]))

@@ -105,3 +105,43 @@ def test_astype() -> None:
     np.testing.assert_array_equal(whole.data, [1, 2])
     with pytest.raises(ValueError, match="nothing differentiable"):
         (whole * 1.5).backward(np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "slope"),
+    [
+        ("sqrt", 0.0, np.inf),
+        ("reciprocal", 0.0, -np.inf),
+        ("asin", -1.0, np.inf),
+        ("acos", 1.0, -np.inf),
+        ("acosh", 1.0, np.inf),
+        ("atanh", 1.0, np.inf),
+        ("log1p", -1.0, np.inf),
+        ("log2", 0.0, np.inf),
+        ("log10", 0.0, np.inf),
+    ],
+)
+def test_infinite_derivatives(name: str, at: float, slope: float) -> None:
+    """Where the derivative is infinite it is so, as in PyTorch, with NumPy's warning."""
+    x = Variable(at)
+    with np.errstate(divide="ignore"):
+        getattr(koubai, name)(x).backward()
+    assert x.grad == slope
+
+
+def test_abs_and_clip_as_in_python() -> None:
+    """abs(v) and v.clip(...) are the operations."""
+    x = Variable([-2.0, 3.0])
+    np.testing.assert_array_equal(abs(x).data, [2, 3])
+    np.testing.assert_array_equal(x.clip(-1, max=1).data, [-1, 1])
+    assert koubai.clip(x).data is not x.data
+
+
+def test_clip_as_in_numpy() -> None:
+    """np.clip with NumPy's older keywords, and of a constant between bounds that are not."""
+    x = Variable([-2.0, 0.5, 3.0])
+    np.testing.assert_array_equal(np.clip(x, a_min=0, a_max=None).data, [0, 0.5, 3])
+    constant = np.array([1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(np.clip(constant, min=x).data, [1, 1, 3])
+    compiled = koubai.compile(lambda x: np.clip(np.ones(3), min=x))
+    np.testing.assert_array_equal(compiled(x.data), [1, 1, 3])

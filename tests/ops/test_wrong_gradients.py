@@ -115,7 +115,7 @@ def _without_history(backward: Backward) -> Backward:
 LINEAR = {
     *("add", "subtract", "negative", "relu", "maximum", "where", "sum", "mean", "max", "min"),
     *("reshape", "permute_dims", "transpose", "matrix_transpose", "broadcast_to", "getitem"),
-    *("setitem", "scatter_add", "astype", "copy"),
+    *("setitem", "scatter_add", "astype", "copy", "abs", "minimum", "clip"),
 }
 """Their second derivative is 0: they keep nothing with a history."""
 

@@ -62,8 +62,17 @@ def loop(name: str, dtypes: Sequence[Any]) -> tuple[np.dtype[Any], ...]:
     >>> loop("exp", [np.dtype("int64")])
     (dtype('float64'), dtype('float64'))
     """
-    resolved: tuple[np.dtype[Any], ...] = getattr(np, name).resolve_dtypes((*dtypes, None))
+    resolved: tuple[np.dtype[Any], ...] = _ufunc(name).resolve_dtypes((*dtypes, None))
     return resolved
+
+
+def _ufunc(name: str) -> Any:
+    """NumPy's function ``name``; SciPy's, where NumPy has none."""
+    if hasattr(np, name):
+        return getattr(np, name)
+    from scipy import special  # takes longer to import than all of koubai
+
+    return getattr(special, name)
 
 
 def _result_dtype(name: str, types: Sequence[Type]) -> np.dtype[Any]:
@@ -76,12 +85,12 @@ def _result_dtype(name: str, types: Sequence[Type]) -> np.dtype[Any]:
     return result
 
 
-def _elementwise(name: str) -> Primitive:
+def _elementwise(name: str, run: Callable[..., Any] | None = None) -> Primitive:
     def infer(*types: Type) -> Type:
         shape = np.broadcast_shapes(*(type_.shape for type_ in types))
         return Type(_result_dtype(name, types), shape)
 
-    return Primitive(infer, getattr(np, name))
+    return Primitive(infer, run or getattr(np, name))
 
 
 def _infer_where(condition: Type, x1: Type, x2: Type) -> Type:
@@ -250,21 +259,35 @@ def _raise_unless(condition: Any, message: str) -> Any:
 
 ELEMENTWISE = [
     "abs",
+    "acos",
+    "acosh",
     "add",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
     "ceil",
     "cos",
+    "cosh",
     "divide",
     "equal",
     "exp",
+    "expm1",
     "floor",
     "greater",
     "greater_equal",
+    "hypot",
     "isfinite",
     "isinf",
     "isnan",
     "less",
     "less_equal",
     "log",
+    "log10",
+    "log1p",
+    "log2",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -275,10 +298,13 @@ ELEMENTWISE = [
     "negative",
     "not_equal",
     "pow",
+    "reciprocal",
     "sign",
     "sin",
+    "sinh",
     "sqrt",
     "subtract",
+    "tan",
     "tanh",
 ]
 
@@ -289,6 +315,7 @@ PRIMITIVES: dict[str, Primitive] = {
         lambda x, dtype: Type(np.dtype(dtype), x.shape), lambda x, dtype: x.astype(dtype)
     ),
     **{name: _elementwise(name) for name in ELEMENTWISE},
+    "erf": _elementwise("erf", arrays.erf),
     "round": Primitive(
         lambda x: Type(np.round(np.empty(1, x.dtype)).dtype, x.shape), lambda x: np.round(x)
     ),

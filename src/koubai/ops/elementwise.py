@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import NUMBERS, Array, describe, is_boolean, namespace, operand
+from koubai.arrays import NUMBERS, Array, namespace, operand
 from koubai.core import Function, Variable
 
 
@@ -129,6 +129,39 @@ class Square(Function):
         return 2 * self.x * gy
 
 
+class Sqrt(Function):
+    """Square root: y = sqrt(x). The derivative at 0 is infinite."""
+
+    def forward(self, x: Array) -> Array:
+        self.y = namespace(x).sqrt(x)
+        return self.y
+
+    def backward(self, gy: Array) -> Array:
+        return gy / (2 * self.y)
+
+
+class Reciprocal(Function):
+    """Reciprocal: y = 1 / x."""
+
+    def forward(self, x: Array) -> Array:
+        self.y = namespace(x).reciprocal(x)
+        return self.y
+
+    def backward(self, gy: Array) -> Array:
+        return -gy * self.y * self.y
+
+
+class Abs(Function):
+    """Absolute value: y = |x|. The derivative at 0 is taken as 0, as in PyTorch."""
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return namespace(x).abs(x)
+
+    def backward(self, gy: Array) -> Array:
+        return gy * namespace(self.x).sign(self.x)
+
+
 class Exp(Function):
     """Exponential: y = exp(x)."""
 
@@ -182,38 +215,6 @@ class Relu(Function):
 
     def backward(self, gy: Array) -> Array:
         return namespace(gy, self.mask).where(self.mask, gy, 0)
-
-
-class Maximum(Function):
-    """The larger one: y = max(x1, x2). At a tie each gets half the gradient, as in PyTorch."""
-
-    def forward(self, x1: Array, x2: Array) -> Array:
-        self.tie, self.below = x1 == x2, x1 < x2
-        return namespace(x1, x2).maximum(x1, x2)
-
-    def backward(self, gy: Array) -> tuple[Array, Array]:
-        xp = namespace(gy, self.tie)
-        half = xp.where(self.tie, gy / 2, 0)
-        return (
-            xp.where(self.tie, half, xp.where(self.below, 0, gy)),
-            xp.where(self.tie, half, xp.where(self.below, gy, 0)),
-        )
-
-
-class Where(Function):
-    """A choice: y = x1 where condition, else x2. What is not chosen gets a gradient of 0."""
-
-    def forward(self, condition: Array, x1: Array, x2: Array) -> Array:
-        if not is_boolean(condition):
-            raise TypeError(
-                f"condition must be boolean, not {describe(condition)}; write condition != 0"
-            )
-        self.condition = condition
-        return namespace(condition, x1, x2).where(condition, x1, x2)
-
-    def backward(self, gy: Array) -> tuple[None, Array, Array]:
-        xp = namespace(gy, self.condition)
-        return None, xp.where(self.condition, gy, 0), xp.where(self.condition, 0, gy)
 
 
 class Astype(Function):
@@ -293,6 +294,33 @@ def square(x: Any, /) -> Variable:
     return Square()(x)
 
 
+def sqrt(x: Any, /) -> Variable:
+    """Square root, elementwise; NaN for negative numbers. The derivative at 0 is infinite.
+
+    >>> sqrt(Variable([4.0, 9.0]))
+    Variable([2., 3.])
+    """
+    return Sqrt()(x)
+
+
+def reciprocal(x: Any, /) -> Variable:
+    """1 / x, elementwise; of whole numbers NumPy's whole ones.
+
+    >>> reciprocal(Variable([2.0, 4.0]))
+    Variable([0.5 , 0.25])
+    """
+    return Reciprocal()(x)
+
+
+def abs(x: Any, /) -> Variable:
+    """Absolute value, elementwise; the derivative at 0 is 0.
+
+    >>> abs(Variable([-1.0, 2.0]))
+    Variable([1., 2.])
+    """
+    return Abs()(x)
+
+
 def exp(x: Any, /) -> Variable:
     """e ** x, elementwise.
 
@@ -336,28 +364,6 @@ def relu(x: Any, /) -> Variable:
     Variable([0., 2.])
     """
     return Relu()(x)
-
-
-def maximum(x1: Any, x2: Any, /) -> Variable:
-    """The larger of x1 and x2, elementwise; NaN where either is NaN.
-
-    >>> maximum(Variable([-1.0, 2.0]), 0.5)
-    Variable([0.5, 2. ])
-    """
-    return Maximum()(x1, x2)
-
-
-def where(condition: Any, x1: Any, x2: Any, /) -> Variable:
-    """x1 where the boolean ``condition`` holds, else x2, elementwise.
-
-    Raises:
-        TypeError: if condition is not boolean.
-
-    >>> import numpy as np
-    >>> where(np.array([True, False]), Variable([1.0, 2.0]), 0.0)
-    Variable([1., 0.])
-    """
-    return Where()(condition, x1, x2)
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:

@@ -31,21 +31,36 @@ def _elementwise(name: str) -> Callable[..., Any]:
 
 
 abs = _elementwise("abs")
+acos = _elementwise("acos")
+acosh = _elementwise("acosh")
 add = _elementwise("add")
+asin = _elementwise("asin")
+asinh = _elementwise("asinh")
+atan = _elementwise("atan")
+atan2 = _elementwise("atan2")
+atanh = _elementwise("atanh")
 ceil = _elementwise("ceil")
 cos = _elementwise("cos")
+cosh = _elementwise("cosh")
 divide = _elementwise("divide")
 equal = _elementwise("equal")
+erf = _elementwise("erf")
 exp = _elementwise("exp")
+expm1 = _elementwise("expm1")
 floor = _elementwise("floor")
 greater = _elementwise("greater")
 greater_equal = _elementwise("greater_equal")
+hypot = _elementwise("hypot")
 isfinite = _elementwise("isfinite")
 isinf = _elementwise("isinf")
 isnan = _elementwise("isnan")
 less = _elementwise("less")
 less_equal = _elementwise("less_equal")
 log = _elementwise("log")
+log10 = _elementwise("log10")
+log1p = _elementwise("log1p")
+log2 = _elementwise("log2")
+logaddexp = _elementwise("logaddexp")
 logical_and = _elementwise("logical_and")
 logical_not = _elementwise("logical_not")
 logical_or = _elementwise("logical_or")
@@ -55,10 +70,13 @@ minimum = _elementwise("minimum")
 multiply = _elementwise("multiply")
 negative = _elementwise("negative")
 not_equal = _elementwise("not_equal")
+reciprocal = _elementwise("reciprocal")
 sign = _elementwise("sign")
 sin = _elementwise("sin")
+sinh = _elementwise("sinh")
 sqrt = _elementwise("sqrt")
 subtract = _elementwise("subtract")
+tan = _elementwise("tan")
 tanh = _elementwise("tanh")
 _pow = _elementwise("pow")
 
@@ -81,6 +99,12 @@ def positive(x: Traced, /) -> Traced:
 def square(x: Traced, /) -> Any:
     x = traced(x.trace, x, loop("square", [x.dtype])[0])
     return multiply(x, x)
+
+
+@function
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    y = x if min is None else maximum(x, min)
+    return y if max is None else minimum(y, max)
 
 
 @function

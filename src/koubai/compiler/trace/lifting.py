@@ -26,7 +26,7 @@ def function(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def dispatched(*args: Any, **kwargs: Any) -> Any:
-        xs = list(_flat(args))
+        xs = list(_flat((*args, *kwargs.values())))
         variable = next((x for x in xs if isinstance(x, Variable)), None)
         if variable is not None:
             others = getattr(variable.__array_namespace__(), f.__name__, None)
