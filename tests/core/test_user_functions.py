@@ -267,7 +267,7 @@ def test_what_is_no_real_number_is_refused(value: Any) -> None:
         def forward(self, x: Any) -> Any:
             return value
 
-    with pytest.raises(TypeError, match="real numbers are needed|is a return missing"):
+    with pytest.raises(TypeError, match=r"real numbers are needed|is a return missing"):
         Careless()(Variable(1.0))
 
 
