@@ -105,6 +105,10 @@ class ArrayMethods:
         result: Self = namespace(self).transpose(self, _one_or_all(axes) if axes else None)
         return result
 
+    def __format__(self, spec: str) -> str:
+        """``f"{loss:.4f}"``: a single number, printed; without a format, as ``str``."""
+        return format(self.item(), spec) if spec else str(self)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError(f"len() of a 0-d {type(self).__name__}")
@@ -140,7 +144,9 @@ class ArrayMethods:
             raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))
         return function(*args, **{STANDARD_KEYWORDS.get(k, k): x for k, x in kwargs.items()})
 
-    if TYPE_CHECKING:  # bound by bind_methods
+    if TYPE_CHECKING:  # bound by bind_methods, or of the classes themselves
+
+        def item(self) -> Any: ...
 
         def __add__(self, other: Any) -> Self: ...
         def __radd__(self, other: Any) -> Self: ...

@@ -91,8 +91,8 @@ def _has_kind(x: Array, numpys: str, standards: str) -> bool:
 
 
 def shape_of(x: Array) -> tuple[int, ...]:
-    """The shape of an array; ``()`` for a number."""
-    return tuple(getattr(x, "shape", ()))
+    """The shape of an array, or of a list as an array; ``()`` for a number."""
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
 def describe(x: object) -> str:
@@ -118,6 +118,8 @@ def as_array(x: Any) -> Array:
             "an array is needed, not a Variable, whose history would be lost: pass the Variable to"
             " the call as an input, or write v.data for a constant"
         )
+    if x is None:
+        raise TypeError("an array is needed, not None; is a return missing in forward?")
     if isinstance(x, (int, float)) and not isinstance(x, (bool, np.generic)):
         return np.asarray(float(x))
     if not is_array(x) or is_scalar(x):

@@ -100,23 +100,32 @@ def wrong_grad(x: Any) -> ValueError:
     return ValueError(f"the .grad that was set on {x!r} is {describe(x.grad)}: not of its shape")
 
 
+def _argument(function: Any, x: Any) -> str:
+    """Which input of ``function`` x is, by the name of forward's parameter: "input 1 (W)"."""
+    i = next((i for i, v in enumerate(function._inputs) if v is x), 0)
+    parameters = inspect.signature(function.forward).parameters.values()
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    return f"input {i}" + (f" ({names[i]})" if i < len(names) else "")
+
+
 def wrong_count(function: Any, gxs: Sequence[Any], differentiable: int) -> ValueError:
     return ValueError(
         f"the backward of {_name(function)} returned {len(gxs)} gradients for"
-        f" {len(function._inputs)} inputs, {differentiable} of them differentiable"
-        f"{where(function)}"
+        f" {len(function._inputs)} inputs, {differentiable} of them differentiable; return a tuple,"
+        f" one for each input{where(function)}"
     )
 
 
 def no_gradient(function: Any, x: Any) -> ValueError:
     return ValueError(
-        f"the backward of {_name(function)} returned None for {describe(x)}, which is"
-        f" differentiable; return zeros if it has no influence{where(function)}"
+        f"the backward of {_name(function)} returned None for {_argument(function, x)},"
+        f" {describe(x)}, which is differentiable; is a return missing? For an input without"
+        f" influence return zeros{where(function)}"
     )
 
 
 def wrong_shape(function: Any, gx: Any, x: Any) -> ValueError:
     return ValueError(
         f"the backward of {_name(function)} returned {describe(gx)} as the gradient of"
-        f" {describe(x)}: the shapes must be equal{where(function)}"
+        f" {_argument(function, x)}, {describe(x)}: the shapes must be equal{where(function)}"
     )

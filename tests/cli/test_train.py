@@ -76,7 +76,7 @@ def test_the_table_can_be_read_in_a_file(koubai: Command, tmp_path: Path) -> Non
     assert lines[4].split()[:2] == ["0.02", "10"]
     row = log_of(tmp_path / "run")[1]
     assert lines[4].split()[2:5] == [
-        f"{row['loss']:.4f}",
+        f"{row['loss']:.4g}",
         f"{row['train_accuracy']:.2%}",
         f"{row['test_accuracy']:.2%}",
     ]

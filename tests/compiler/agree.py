@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import koubai
-from koubai import Variable
+from koubai import Function, Variable
 from koubai.compiler.trace.traced import Traced
 
 
@@ -99,7 +99,7 @@ def assert_untraced(x: Any, seen: set[int] | None = None) -> None:
         children = [getattr(x, s, None) for s in slots if s != "__weakref__"]
         children += list(getattr(x, "__dict__", {}).values())
         children += [cell.cell_contents for cell in getattr(x, "__closure__", None) or ()]
-        children += [link() for link in getattr(x, "_outputs", ()) if callable(link)]
+        children += [link() for link in x._outputs] if isinstance(x, Function) else []
     for child in children:
         if not type(child).__module__.startswith(("numpy", "types", "weakref")):
             assert_untraced(child, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import Any
 
@@ -208,11 +209,8 @@ def test_copies_are_no_views() -> None:
 
     def f(x: Any) -> Any:
         copies = [x.astype(x.dtype), x.copy(), np.copy(x), x[[0, 1]], x[np.array([0, 1])], +x]
-        copies += [
-            x.astype(np.float32),
-            koubai.copy(x),
-            np.astype(x, x.dtype),
-        ] * (not hasattr(x, "trace"))
+        copies += [x.astype(np.float32), koubai.copy(x), np.astype(x, x.dtype)]
+        copies += [copy.copy(x), copy.deepcopy(x), copy.deepcopy({"x": [x]})["x"][0]]
         same_ones = [x.astype(x.dtype, copy=False), koubai.asarray(x)]
         for y in copies:
             y += 1
@@ -281,6 +279,29 @@ def test_state_that_shares_memory_with_an_argument() -> None:
     assert_same(x, 2 * X)
     x = X.copy()
     assert_same(f(x), 2 * X[0])
+
+
+def test_memory_shared_with_what_is_not_used() -> None:
+    """An array in reach that the program neither reads nor writes may share memory."""
+
+    class Gates:
+        def __init__(self) -> None:
+            self.all = np.zeros((2, 4))
+            self.first, self.last = self.all[:, :2], self.all[:, 2:]
+
+        def step(self, x: Any) -> None:
+            self.first += x
+            self.last -= self.first
+
+    gates, expected = Gates(), Gates()
+    compiled = koubai.compile(gates.step)
+    for i in range(3):
+        compiled(np.full((2, 2), float(i)))
+        expected.step(np.full((2, 2), float(i)))
+    assert_same(gates.all, expected.all)
+    reads = koubai.compile(lambda: (gates.first.__iadd__(1), gates.all * 2))
+    with pytest.raises(TraceError, match="shares its memory with"):
+        reads()
 
 
 def test_read_only_arrays() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import threading
 import time
 from typing import Any
 
@@ -166,6 +168,32 @@ def test_functions_that_are_not_known() -> None:
         koubai.compile(lambda x: x // 2)(X)
     with pytest.raises(TypeError, match="real numbers"):
         koubai.compile(lambda x: x * 1j)(X)
+
+
+def test_arrays_that_are_reached_on_ways_that_are_not_looked_at() -> None:
+    """They could change unnoticed: refused, where they meet a traced array or are returned."""
+    scaler = threading.local()  # an object of an installed package
+    scaler.mean = np.ones(3)
+    table = functools.cache(lambda: np.ones(3))
+    words = ("float64[3] was reached through something that is not looked into", "scaler.mean_")
+    refused(lambda x, t: x - scaler.mean, *words)
+    refused(lambda x, t: x[:, 0] * 0 + table()[:2] if t is None else x - table(), *words)
+    refused(lambda x, t: np.maximum(scaler.mean, x), *words)
+    with pytest.raises(TraceError, match=words[1]):
+        koubai.compile(lambda x: scaler.mean)(X)
+    mean = scaler.mean
+    assert_same(koubai.compile(lambda x: x - mean)(X), X - 1)
+    total = mean.sum
+    with pytest.raises(TraceError, match="total is a method of an array; keep the array"):
+        koubai.compile(lambda x: x * total())(X)
+
+
+def test_keys_and_members() -> None:
+    """An array is no key of a dict and no member of a set, a traced one neither."""
+    for f in (lambda x: {x: 1}, lambda x: {x}, lambda x: functools.cache(lambda y: y)(x)):
+        for run in (f, koubai.compile(f)):
+            with pytest.raises(TypeError, match="unhashable type"):
+                run(X)
 
 
 def test_what_differs_from_run_to_run() -> None:

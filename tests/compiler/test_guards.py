@@ -11,14 +11,15 @@ import enum
 import functools
 import sys
 import types
-from collections import OrderedDict, defaultdict, deque, namedtuple
+import weakref
+from collections import OrderedDict, UserDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from compiler.agree import assert_same
+from compiler.agree import assert_same, assert_untraced
 
 import koubai
 from koubai import Variable, nn, optim
@@ -357,6 +358,19 @@ def settings_module() -> Any:
     del sys.modules[module.__name__]
 
 
+def test_modules_imported_inside(settings_module: Any) -> None:
+    """``import settings`` in the function itself."""
+
+    def f(x: Any) -> Any:
+        import settings_of_a_user as settings  # type: ignore[import-not-found]
+        from settings_of_a_user import rate
+
+        return x * settings.rate + rate + settings.table
+
+    follows(f, setter(settings_module, "rate", 3.0, 2.0), programs=2)
+    follows(f, setter(settings_module, "table", X * 3, X.copy()), programs=1)
+
+
 def test_modules_of_the_user(settings_module: Any, monkeypatch: Any) -> None:
     """``settings.rate`` of the user's own module, its arrays, and the globals of its functions."""
     monkeypatch.setitem(globals(), "settings", settings_module)
@@ -429,6 +443,7 @@ def test_slots(slotted: Any) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "values", "read"),
     [
+        (UserDict(rate=2.0), "data", [{"rate": 3.0}], lambda o: o["rate"]),
         (SimpleNamespace(rate=2.0), "rate", [3.0, 2.0], lambda o: o.rate),
         (argparse.Namespace(rate=2.0), "rate", [3.0, 2.0], lambda o: o.rate),
         ({"rate": 2.0}, "rate", [3.0, 2.0], lambda o: o["rate"]),
@@ -464,7 +479,7 @@ def test_slots(slotted: Any) -> None:
 def test_kinds_of_things(owner: Any, name: Any, values: Any, read: Any) -> None:
     """Numbers, texts and flags in all kinds of containers."""
     if len(values) == 1:
-        values = [*values, owner[name]]
+        values = [*values, owner.data if isinstance(owner, UserDict) else owner[name]]
     follows(lambda x: x * read(owner), setter(owner, name, *values))
 
 
@@ -674,6 +689,34 @@ def test_numbers_of_numpy_that_decide() -> None:
     assert len(taken.programs) == 1
 
 
+def test_weak_references() -> None:
+    """What a weak reference refers to is reached, as the ``parent`` of a layer."""
+
+    class Net:
+        def __init__(self) -> None:
+            self.w, self.rate = X.copy(), 2.0
+
+    net = Net()
+    parent = weakref.ref(net)
+    follows(lambda x: x * parent().w * parent().rate, setter(net, "rate", 3.0, 2.0), programs=2)  # type: ignore[union-attr]
+    follows(lambda x: x * parent().w, setter(net, "w", X * 5, X * 2), programs=1)  # type: ignore[union-attr]
+
+
+def test_the_order_of_keywords() -> None:
+    """A function sees it: ``**kwargs`` is a dict."""
+
+    @koubai.compile
+    def f(**xs: Any) -> Any:
+        total = np.zeros(3)
+        for name, x in xs.items():
+            total = total * 2 + x + len(name)
+        return total
+
+    one, two = X, X * 10
+    assert_same(f(a=one, b=two), 2 * (one + 1) + two + 1)
+    assert_same(f(b=two, a=one), 2 * (two + 1) + one + 1)
+
+
 def test_keys_of_dicts() -> None:
     """Variables and objects as keys: they are in the world, and state is found by them."""
     W = Variable(X.copy())
@@ -692,3 +735,27 @@ def test_keys_of_dicts() -> None:
         assert_same(velocity[W], i * X)
         assert_same(W.data, before - i * X)
     assert len(compiled.programs) == 1
+
+
+def test_keys_of_dicts_that_are_made() -> None:
+    """A Variable as a key is the one of this call, in new dicts and in new items of old ones."""
+
+    @koubai.compile
+    def f(model: Any, old: Any) -> Any:
+        state = {p: p.data * 2 for p in model}
+        old[model[0]] = state[model[0]] + 1
+        fresh = Variable(model[0].data)
+        return state, {fresh: fresh, "frozen": frozenset({fresh})}
+
+    for i in range(1, 4):
+        model, old = [Variable(X * i), Variable(X + i)], {"a": 1}
+        state, made = f(model, old)
+        assert list(state) == model
+        assert_same([*state.values()], [p.data * 2 for p in model])
+        assert list(old) == ["a", model[0]]
+        assert_same(old[model[0]], X * i * 2 + 1)
+        fresh = made[next(iter(made))]
+        assert made["frozen"] == {fresh}
+        assert_same(fresh.data, X * i)
+        assert_untraced((state, made, old))
+    assert len(f.programs) == 1

@@ -138,6 +138,8 @@ ARRAYS = [
     np.zeros((1, 1), np.float32),
     np.arange(7.0),
     np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.array([0.5, -1.5, 2.5], ">f4"),
+    np.array([1, 200, 3], ">u2"),
 ]
 SCALARS: list[Any] = [2, 2.5, True, -1, 300]
 

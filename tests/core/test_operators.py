@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import koubai
 from koubai import Variable
 
-LAW = settings(deadline=None)  # a loaded machine is no reason to fail
+# A loaded machine is no reason to fail.
+LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
 NUMPYS = {

@@ -62,17 +62,17 @@ def test_what_forward_keeps_in_containers() -> None:
 
     class Cached(Function):
         def __init__(self) -> None:
-            self.cache: dict[str, Any] = {"inner": {}, "list": []}
+            self.cache: dict[str, Any] = {"inner": {}, "pair": ([None], {})}
 
         def forward(self, x: Any) -> Any:
             self.cache["x"] = x
             self.cache["inner"]["x"] = x
-            self.cache["list"] = [(x,)]
+            self.cache["pair"][0][0] = x
             return x * x * x
 
         def backward(self, gy: Any) -> Any:
             c = self.cache
-            return 3 * c["x"] * c["inner"]["x"] * gy + 0 * c["list"][0][0]
+            return (c["x"] * c["inner"]["x"] + 2 * c["x"] * c["pair"][0][0]) * gy
 
     f, x = Cached(), Variable(2.0)
     a = f(x)

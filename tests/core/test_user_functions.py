@@ -112,8 +112,11 @@ def test_fewer_gradients_than_inputs() -> None:
     [
         ((np.ones(2), np.ones(2)), ["returned 2 gradients for 1 inputs, 1 of them differentiable"]),
         (((),), ["returned 0 gradients for 1 inputs"]),
-        ((None,), ["returned None for float64[2]", "zeros"]),
-        ((np.ones(3),), ["returned float64[3] as the gradient of float64[2]", "must be equal"]),
+        ((None,), ["returned None for input 0, float64[2]", "zeros"]),
+        (
+            (np.ones(3),),
+            ["returned float64[3] as the gradient of input 0, float64[2]", "must be equal"],
+        ),
         ((np.ones((1, 2)),), ["float64[1, 2]", "float64[2]"]),
         ((np.ones(1),), ["float64[1]", "float64[2]"]),
         ((3.0,), ["float64[]", "float64[2]"]),
@@ -264,7 +267,7 @@ def test_what_is_no_real_number_is_refused(value: Any) -> None:
         def forward(self, x: Any) -> Any:
             return value
 
-    with pytest.raises(TypeError, match="real numbers are needed"):
+    with pytest.raises(TypeError, match=r"real numbers are needed|is a return missing"):
         Careless()(Variable(1.0))
 
 

@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import koubai
 from koubai import Variable
 
-LAW = settings(deadline=None)  # a loaded machine is no reason to fail
+# A loaded machine is no reason to fail.
+LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)
 
 

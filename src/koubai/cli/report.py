@@ -10,7 +10,7 @@ from typing import Any
 COLUMNS = {
     "epoch": (7, ".2f"),
     "iteration": (11, ",d"),
-    "loss": (9, ".4f"),
+    "loss": (9, ".4g"),
     "train_accuracy": (16, ".2%"),
     "test_accuracy": (15, ".2%"),
     "images_per_second": (19, ",.0f"),

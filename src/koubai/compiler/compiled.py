@@ -19,9 +19,8 @@ from typing import Any
 from koubai.arrays import describe
 from koubai.compiler.interpret import interpret
 from koubai.compiler.program import Program, verify
-from koubai.compiler.trace.repeatable import check_repeatable, random_states
+from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
-from koubai.compiler.trace.run import traced_run
 from koubai.compiler.trace.traced import NeedsNumber, tracing
 from koubai.compiler.trace.world import World, constant_key
 
@@ -83,13 +82,9 @@ class CompiledFunction:
 
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
         log.info("compiling %s", getattr(self.function, "__name__", self.function))
-        known = self.known.get(world.key, ())
-        first = traced_run(self.function, world, args, kwargs, known)
-        states = random_states(world)
-        program, results = second = traced_run(self.function, world, args, kwargs, known)
-        check_repeatable(self.function, first, second, states == random_states(world))
-        verify(program)
-        return Compiled(program, results, world.kept)
+        run = repeated_run(self.function, world, args, kwargs, self.known.get(world.key, ()))
+        verify(run.program)
+        return Compiled(run.program, run.results, world.kept)
 
 
 def compile(function: Callable[..., Any]) -> CompiledFunction:

@@ -24,7 +24,7 @@ from typing import Any
 from numpy import ndarray
 
 from koubai import arrays, errors
-from koubai.arrays import is_array, is_floating, is_scalar, namespace, shape_of
+from koubai.arrays import as_array, is_array, is_floating, is_scalar, namespace, shape_of
 from koubai.core.function import Function, is_differentiable
 from koubai.core.variable import Variable, array_of
 from koubai.recording import recorded
@@ -40,7 +40,8 @@ def backward(y: Variable, gy: Any, create_graph: bool) -> None:
     for x, gx in leaves.items():
         if x.grad is not None and shape_of(x.grad) != x.shape:
             raise errors.wrong_grad(x)
-        x.grad = gx if x.grad is None else x.grad + gx
+        total = gx if x.grad is None else x.grad + gx
+        x.grad = total if isinstance(total, Variable) else as_array(total)
 
 
 def propagate(

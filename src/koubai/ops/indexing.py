@@ -120,7 +120,7 @@ def setitem(x: Variable, index: Any, value: Any, /) -> None:
         return
     if (creator := x._creator) is None:
         raise ValueError(
-            f"x[...] = on {x!r}, a leaf: write x.data[...] = to change its value, or"
+            f"x[...] = on {x!r}, a leaf: assign x.data = a new array to change its value, or"
             " y = x.copy(); y[...] = to compute with a changed copy"
         )
     # The present x becomes a Variable of its own, in x's place in the graph so far ...

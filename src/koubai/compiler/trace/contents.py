@@ -7,7 +7,6 @@ writes go to the storage itself, past a ``__setattr__`` or ``__setitem__`` of th
 
 from __future__ import annotations
 
-import argparse
 import functools
 import types
 from abc import ABC, abstractmethod
@@ -20,6 +19,15 @@ from koubai.core import Function, Variable
 
 # A function's links to its latest graph, and a Variable's to its creator: see graph.py.
 GRAPH = frozenset({"_inputs", "_outputs", "_number", "_location", "_tuple_types", "_creator"})
+
+# Python's classes whose instances are but containers.
+_PLAIN = {
+    ("argparse", "Namespace"),
+    ("collections", "ChainMap"),
+    ("collections", "UserDict"),
+    ("collections", "UserList"),
+    ("types", "SimpleNamespace"),
+}
 
 Contents = Mapping[Any, Any]
 
@@ -274,6 +282,7 @@ def containers(x: Any) -> list[Container]:
         found.append(Members(x))
     elif isinstance(x, functools.partial):
         found.append(Partial(x))
-    if isinstance(x, types.SimpleNamespace | argparse.Namespace) or is_looked_into(type(x)):
+    kind = type(x)
+    if (kind.__module__, kind.__name__) in _PLAIN or is_looked_into(kind):
         found.append(Attributes(x))
     return found

@@ -91,8 +91,8 @@ def pow(x1: Any, x2: Any, /) -> Any:
 
 @function
 def positive(x: Traced, /) -> Traced:
-    loop("positive", [x.dtype])  # a TypeError for booleans
-    return as_scalar(x.trace.emit("copy", x))
+    dtype, _ = loop("positive", [x.dtype])  # a TypeError for booleans
+    return as_scalar(x.trace.emit("copy", traced(x.trace, x, dtype)))
 
 
 @function

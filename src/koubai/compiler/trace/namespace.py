@@ -273,5 +273,7 @@ for _method, _f in {
     "__invert__": invert,
     "__pos__": positive,
     "copy": copy_method,  # not np.copy
+    "__copy__": copy_method,
+    "__deepcopy__": lambda x, memo: copy_method(x),
 }.items():
     setattr(Traced, _method, _f)

@@ -58,7 +58,7 @@ def mean(x: Traced, /, axis: _Axis = None, *, keepdims: Any = False) -> Traced:
     if axis is not None and not isinstance(axis, tuple):
         axis = (axis,)  # of a number, no axis
     n = math.prod(x.shape[a] for a in _axes(x, axis))
-    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = x.dtype.newbyteorder("=") if x.dtype.kind == "f" else np.dtype(np.float64)
     # NumPy adds half precision up in single.
     wide = traced(x.trace, x, np.dtype(np.float32) if dtype == np.float16 else dtype)
     return traced(x.trace, sum(wide, axis, keepdims=keepdims) / n, dtype)

@@ -1,4 +1,4 @@
-"""Whether a function does the same in each run: else one program can't stand for it."""
+"""Two runs of a function: one program can stand for it only if it does the same each time."""
 
 from __future__ import annotations
 
@@ -6,41 +6,63 @@ import pickle
 import random
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from koubai.compiler.program import Program
-from koubai.compiler.trace.results import Results
+from koubai.arrays import describe
+from koubai.compiler.trace.run import Run, traced_run
 from koubai.compiler.trace.traced import TraceError
 from koubai.compiler.trace.world import World
 
 
-def check_repeatable(
+def repeated_run(
     function: Callable[..., Any],
-    first: tuple[Program, Results],
-    second: tuple[Program, Results],
-    random_is_same: bool,
-) -> None:
-    """Raise TraceError if two runs differ, with the first line in which they do.
+    world: World,
+    args: Any,
+    kwargs: dict[str, Any],
+    known: Collection[int],
+) -> Run:
+    """The second of two runs on traced arrays.
 
-    Drawing random numbers counts, also where the runs happened to agree.
+    Raises:
+        TraceError: if they differ; if random numbers were drawn, also where the runs happened to
+            agree; if an array was met that is not of this run, but of nowhere in the world.
     """
-    (one, left), (two, left_too) = first, second
-    if random_is_same and one.text() == two.text() and left.text() == left_too.text():
-        return
-    lines, others = one.lines(), two.lines()
+    first = traced_run(function, world, args, kwargs, known)
+    states = _random_states(world)
+    second = traced_run(function, world, args, kwargs, known)
+    same_texts = first.program.text() == second.program.text()
+    if not same_texts or first.results.text() != second.results.text():
+        raise _differ(function, first, second)
+    if states != _random_states(world):
+        raise _differ(function, first, second)
+    before = {id(x) for x, _ in first.met}
+    for x, location in second.met:
+        if id(x) in before:  # it lives longer than a run, so it may change between calls
+            raise TraceError(
+                f"{describe(x)} was reached through something that is not looked into (an object of"
+                " an installed package, a cache): give it a name outside the function, mean ="
+                " scaler.mean_, or pass it in as an argument",
+                location,
+            )
+    return second
+
+
+def _differ(function: Callable[..., Any], first: Run, second: Run) -> TraceError:
+    """The error that names the first line in which two runs differ."""
+    lines, others = first.program.lines(), second.program.lines()
     differ = [i for i, (a, b) in enumerate(zip(lines, others, strict=False)) if a != b]
     i = differ[0] if differ else min(len(lines), len(others))
-    longer = (one if len(lines) > i else two).instructions
+    longer = (first if len(lines) > i else second).program.instructions
     code = getattr(getattr(function, "__func__", function), "__code__", None)
-    raise TraceError(
+    return TraceError(
         "the function does something else each time that it runs (random numbers, time, a counter);"
         " compute that outside and pass it in as an argument",
         longer[i].location if i < len(longer) else code and (code, 0),
     )
 
 
-def random_states(world: World) -> list[Any]:
+def _random_states(world: World) -> list[Any]:
     """The states of the random generators that the function can reach."""
     states: list[Any] = []
     generators = [x for x in world.kept if type(x).__name__ in ("Generator", "RandomState")]

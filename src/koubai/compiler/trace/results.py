@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.program import digest
-from koubai.compiler.trace.contents import Container, Elements, Members, containers
+from koubai.compiler.trace.contents import Container, Elements, Members, containers, same
 from koubai.compiler.trace.graph import Graphs, ended
 from koubai.compiler.trace.traced import Trace, Traced, TraceError
 from koubai.compiler.trace.world import CONSTANTS, World
 from koubai.core import Variable
+from koubai.location import caller
 
 
 @dataclass
@@ -79,13 +80,14 @@ class Made:
 
 @dataclass(frozen=True)
 class Tuple:
-    """A tuple, or an instance of a subclass of it, of other values."""
+    """A tuple or a frozenset, or an instance of a subclass, of other values."""
 
-    type: type
+    type: Any
     parts: tuple[Recipe, ...]
 
     def make(self, call: Call) -> Any:
-        return tuple.__new__(self.type, [part.make(call) for part in self.parts])
+        base: Any = tuple if issubclass(self.type, tuple) else frozenset
+        return base.__new__(self.type, [part.make(call) for part in self.parts])
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Constant:
 
 
 Recipe = Output | Input | Owner | Made | Tuple | Constant
+Items = list[tuple[Recipe, Recipe]]
+"""Recipes for keys, which may be objects of the world, and for their values."""
 
 
 @dataclass
@@ -110,7 +114,7 @@ class Blueprint:
     """How an object is made: from one that is empty, and recipes for its contents."""
 
     empty: Any
-    contents: list[dict[Any, Recipe]]
+    contents: list[Items]
     computed: bool
     """Whether it is a Variable that was computed from others."""
 
@@ -142,26 +146,26 @@ class Results:
         self.blueprints: list[Blueprint] = []
         describe = _Describe(trace, inputs, world, self.blueprints)
         self.written = [(i, describe.output(x)) for i, x in enumerate(inputs) if x.value != i]
-        self.assigned: list[tuple[int, Any, Recipe]] = []
-        self.deleted: list[tuple[int, Any]] = []
-        self.orders: list[tuple[int, list[Any]]] = []
+        self.assigned: list[tuple[int, Recipe, Recipe]] = []
+        self.deleted: list[tuple[int, Recipe]] = []
+        self.orders: list[tuple[int, list[Recipe]]] = []
         for i, (place, before) in enumerate(zip(world.containers, entered, strict=True)):
             after = place.read()
             _refuse_growth(place, before, after)
-            self.deleted += [(i, key) for key in before if key not in after]
-            self.assigned += [
-                (i, key, describe.recipe(new, f"what it assigned to {key!r}", place.owner))
-                for key, new in after.items()
-                if key not in before or before[key] is not new
-            ]
+            self.deleted += [(i, describe.recipe(k, "a key")) for k in before if k not in after]
+            new = {k: x for k, x in after.items() if k not in before or before[k] is not x}
+            self.assigned += [(i, *item) for item in describe.items(new, place.owner)]
             natural = [k for k in before if k in after] + [k for k in after if k not in before]
             if list(after) != natural:
-                self.orders.append((i, list(after)))
+                self.orders.append((i, [describe.recipe(k, "a key") for k in after]))
         self.value = describe.recipe(value, "the returned value")
         computed, called = graphs.changed()
         self.computed = [describe.owners[id(x)] for x in computed]
         self.called = [describe.owners[id(f)] for f in called]
-        trace.program.outputs = [x.value for x in describe.outputs]
+        program = trace.program
+        program.outputs = [x.value for x in describe.outputs]
+        read = {value for instruction in program.instructions for value in instruction.inputs}
+        self.used = [i for i in range(len(inputs)) if i in {*read, *program.outputs}]
         self.given = [value < len(inputs) for value in trace.program.outputs]
 
     def text(self) -> str:
@@ -177,11 +181,12 @@ class Results:
         call.made = [_empty_like(blueprint.empty) for blueprint in self.blueprints]
         for x, blueprint in zip(call.made, self.blueprints, strict=True):
             for place, recipes in zip(containers(x), blueprint.contents, strict=True):
-                _fill(place, {key: recipe.make(call) for key, recipe in recipes.items()})
+                _fill(place, {key.make(call): recipe.make(call) for key, recipe in recipes})
             if isinstance(x, Variable):
                 x._creator = ended(x) if blueprint.computed else None
         value = self.value.make(call)
-        assigned = [(i, key, recipe.make(call)) for i, key, recipe in self.assigned]
+        assigned = [(i, key.make(call), recipe.make(call)) for i, key, recipe in self.assigned]
+        deleted = [(i, key.make(call)) for i, key in self.deleted]
         for i in self.called:
             # As a call would: results of earlier calls keep what they need for their gradients.
             world.containers[i].owner._leave_snapshot()
@@ -189,10 +194,10 @@ class Results:
             np.copyto(world.arrays[i], call.outputs[output])
         for i, key, new in assigned:
             world.containers[i].write(key, new)
-        for i, key in self.deleted:
+        for i, key in deleted:
             world.containers[i].delete(key)
         for i, keys in self.orders:
-            world.containers[i].order(keys)
+            world.containers[i].order([key.make(call) for key in keys])
         for i in self.computed:
             x = world.containers[i].owner
             x._creator = ended(x)
@@ -200,12 +205,13 @@ class Results:
 
     def _check_memory(self, world: World) -> None:
         """Refuse writes in place that would change other arrays too, or can't be made."""
-        for i, _ in self.written:
+        written = [i for i, _ in self.written]
+        for i in written:
             x, path = world.arrays[i], world.paths[i]
             if not x.flags.writeable:
                 raise ValueError(f"a write in place to {path}, which is read-only")
-            for j, other in enumerate(world.arrays):
-                if i != j and _share_memory(x, other):
+            for j in {*self.used, *written} - {i}:
+                if _share_memory(x, world.arrays[j]):
                     raise TraceError(
                         f"a write in place to {path}, which shares its memory with"
                         f" {world.paths[j]}: assign a new array instead, or keep copies"
@@ -256,9 +262,10 @@ class _Describe:
             return Owner(self.owners[id(x)])
         if id(x) in self.made:
             return Made(self.made[id(x)])
-        if isinstance(x, tuple):
+        if isinstance(x, tuple | frozenset):
             return Tuple(type(x), tuple([self.recipe(part, what) for part in x]))
-        is_array = isinstance(x, np.ndarray)
+        if is_array := isinstance(x, np.ndarray):
+            self.trace.met.append((x, caller()))
         found = [] if isinstance(x, (*CONSTANTS, type)) else containers(x)
         if not found and not is_array:
             return Constant(x)
@@ -267,11 +274,15 @@ class _Describe:
         computed = isinstance(x, Variable) and x._creator is not None
         blueprint = Blueprint(_empty_like(x), [], computed)
         self.blueprints.append(blueprint)
-        blueprint.contents += [
-            {key: self.recipe(value, what, x) for key, value in place.read().items()}
-            for place in found
-        ]
+        blueprint.contents += [self.items(place.read(), x) for place in found]
         return Made(number)
+
+    def items(self, contents: dict[Any, Any], owner: Any) -> Items:
+        """Recipes for keys and values of a container of ``owner``."""
+        return [
+            (self.recipe(key, "a key"), self.recipe(x, f"what it assigned to {key!r:.60}", owner))
+            for key, x in contents.items()
+        ]
 
 
 def _empty_like(x: Any) -> Any:
@@ -308,7 +319,7 @@ def _share_memory(x: Any, y: Any) -> bool:
 
 
 def _refuse_growth(place: Container, before: dict[Any, Any], after: dict[Any, Any]) -> None:
-    is_fixed = isinstance(place, Members) and list(before.values()) != list(after.values())
+    is_fixed = isinstance(place, Members) and not same(before, after)
     if is_fixed or (isinstance(place, Elements) and len(after) != len(before)):
         raise TraceError(
             f"a {place.kind} in the world of the function was changed: it had {len(before)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,16 @@ from koubai.compiler.trace.graph import Graphs
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import Trace, Traced, TraceError, tracing
 from koubai.compiler.trace.world import World
+from koubai.location import Location
+
+
+@dataclass
+class Run:
+    """What a function did with arrays, what it left behind, and the NumPy arrays that it met."""
+
+    program: Program
+    results: Results
+    met: list[tuple[Any, Location]]
 
 
 def traced_run(
@@ -21,11 +32,8 @@ def traced_run(
     args: Any,
     kwargs: dict[str, Any],
     known: Collection[int] = (),
-) -> tuple[Program, Results]:
-    """What ``function`` does with arrays, and what it leaves behind.
-
-    Inputs that are ``known``, numbers on which decisions are taken, stay as they are.
-    """
+) -> Run:
+    """Run ``function``. Inputs that are ``known``, numbers that decide, stay as they are."""
     trace = Trace()
     inputs = [trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic)) for x in world.arrays]
     traced = {id(x): inputs[i] for i, x in enumerate(world.arrays) if i not in known}
@@ -55,7 +63,7 @@ def traced_run(
         graphs.restore()
         for place, contents in zip(world.containers, before, strict=True):
             place.restore(contents)
-    return trace.program, results
+    return Run(trace.program, results, trace.met)
 
 
 def _substituted(x: Any, traced: dict[int, Traced]) -> Any:

@@ -61,11 +61,18 @@ class NeedsNumber(TraceError):
 
 
 class Trace:
-    """The program being written while a function runs on traced arrays."""
+    """The program being written while a function runs on traced arrays.
+
+    Attributes:
+        program: what has been written so far.
+        ended: whether the run is over; the program is complete then.
+        met: the NumPy arrays that became constants, and where.
+    """
 
     def __init__(self) -> None:
         self.program = Program([])
         self.ended = False
+        self.met: list[tuple[Any, Location]] = []
 
     def input(self, type_: Type, scalar: bool) -> Traced:
         """A new input; all of them come before the first instruction."""
@@ -91,6 +98,8 @@ class Trace:
 
     def constant(self, x: Any, dtype: Any = None) -> Traced:
         """``x``, numbers that are known, as a value of the program."""
+        if isinstance(x, np.ndarray):
+            self.met.append((x, caller()))
         value = np.array(x, dtype=dtype)
         value.flags.writeable = False  # it belongs to the program, and is used in every run
         return self.emit("constant", value=value)
@@ -116,7 +125,7 @@ class Traced(ArrayMethods):
         "trace",
         "type",
     )
-    __hash__ = object.__hash__
+    __hash__ = None  # type: ignore[assignment]  # as of ndarrays
     cannot = (
         "{function} cannot be compiled: it is not among the functions that the compiler knows, or"
         " has arguments that it does not know; write it with those that it knows (exp, sum, where,"

@@ -19,7 +19,9 @@ that can make a difference (numbers, texts, flags, shapes, which function it is)
 
 from __future__ import annotations
 
+import sys
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,7 +67,7 @@ class World:
         self.arrays: list[Any] = []
         self.paths: list[str] = []
         self.kept: list[Any] = []
-        names = sorted(kwargs)
+        names = list(kwargs)
         self._key: list[Any] = [(recording.get(), len(args), *names)]
         seen: dict[int, int] = {}
         most = (0, "")
@@ -109,10 +111,17 @@ class World:
         elif hasattr(type(x), "__array_namespace__") and not isinstance(x, Variable):
             raise TraceError(f"{path} is a {type(x).__name__}; write np.asarray(...), only NumPy's")
         elif isinstance(x, types.MethodType | types.BuiltinMethodType):
-            self._key.append((type(x), x.__name__))
+            self._key.append((type(x), getattr(x, "__name__", "")))
+            if isinstance(x.__self__, np.ndarray):
+                raise TraceError(
+                    f"{path} is a method of an array; keep the array, and call x.sum()"
+                )
             yield path, x.__self__
             if isinstance(x, types.MethodType):
                 yield path, x.__func__
+        elif isinstance(x, weakref.ref):
+            self._key.append(type(x))
+            yield path, x()
         elif isinstance(x, types.FunctionType):
             yield from self._function(path, x)
         elif isinstance(x, types.CellType):
@@ -168,8 +177,10 @@ class World:
         self._key.append((types.FunctionType, id(f.__code__)))
         self.kept.append(f.__code__)
         if is_users_file(f.__code__.co_filename):
-            names, every = names_in(f.__code__)
-            yield from self._names("", f, f.__globals__, names, every, set())
+            names = names_in(f.__code__)
+            yield from self._names("", f, f.__globals__, names.globals, names.all, set())
+            for module in filter(None, map(sys.modules.get, names.imports)):
+                yield from self._module(f, module, names.all, set())
             yield from self._contents(f"{path}: {f.__name__}", f, [OfFunction(f)])
         yield from zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
 
@@ -179,11 +190,15 @@ class World:
         """What names mean among globals, and in the user's modules that are among them."""
         modules = []
         for name, value in self._contents(path, f, [Globals(f, mapping, names)]):
-            if not isinstance(value, types.ModuleType):
-                yield name, value
-            elif is_users_module(value.__name__) and id(value) not in seen:
+            if isinstance(value, types.ModuleType):
                 modules.append(value)
+            else:
+                yield name, value
         for module in modules:
+            yield from self._module(f, module, every, seen)
+
+    def _module(self, f: Any, module: Any, every: Any, seen: set[int]) -> _Children:
+        if is_users_module(module.__name__) and id(module) not in seen:
             seen.add(id(module))
             yield from self._names(f"{module.__name__}.", f, vars(module), every, every, seen)
 
