@@ -17,7 +17,8 @@ import numpy as np
 
 from koubai import arrays
 from koubai.arrays import Array, describe, namespace
-from koubai.ops.elementwise import multiply, where
+from koubai.ops.choice import where
+from koubai.ops.elementwise import multiply
 
 Shape = int | tuple[int, ...]
 
