@@ -150,7 +150,7 @@ def test_functions_that_are_not_known() -> None:
     refused(lambda x, t: np.cumsum(x), "np.cumsum", words, "compute it outside")
     refused(lambda x, t: np.linalg.norm(x), "numpy.linalg.norm", words)
     refused(lambda x, t: np.einsum("ij->i", x), "np.einsum", words)
-    refused(lambda x, t: np.sinh(x), "np.sinh", words)
+    refused(lambda x, t: np.cbrt(x), "np.cbrt", words)
     refused(lambda x, t: np.stack([x, x]), "np.stack", words)
     refused(lambda x, t: np.add.reduce(x), "np.add.reduce")
     refused(lambda x, t: np.add.at(x, 0, 1), "np.add.at")
