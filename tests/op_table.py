@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from linalg_table import PRODUCTS
 from ops import references as ref
 from ops.row import (
     Drawn,
@@ -633,4 +634,5 @@ OPERATIONS = [
         torch="clone",
         wrong=(wrong("a", error=TypeError, says=("Copy(x: str 'a')",)),),
     ),
+    *PRODUCTS,
 ]

@@ -47,6 +47,8 @@ from koubai.ops.constants import (
     zeros,
     zeros_like,
 )
+from koubai.ops.diagonals import diagonal, trace
+from koubai.ops.einsum import einsum, outer, tensordot, vecdot
 from koubai.ops.elementwise import (
     add,
     astype,
@@ -90,9 +92,11 @@ __all__ = [
     "compile",
     "copy",
     "count_nonzero",
+    "diagonal",
     "divide",
     "dot",
     "e",
+    "einsum",
     "equal",
     "exp",
     "float32",
@@ -136,6 +140,7 @@ __all__ = [
     "not_equal",
     "ones",
     "ones_like",
+    "outer",
     "permute_dims",
     "pi",
     "pow",
@@ -154,9 +159,12 @@ __all__ = [
     "subtract",
     "sum",
     "tanh",
+    "tensordot",
+    "trace",
     "transpose",
     "uint8",
     "value_and_grad",
+    "vecdot",
     "where",
     "zeros",
     "zeros_like",

@@ -101,8 +101,9 @@ class ArrayMethods:
         raise TypeError(self.cannot.format(function="int()"))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}="
+        unknown = kwargs.keys() - {"axis"}  # that of np.vecdot
+        if method != "__call__" or unknown:
+            how = f".{method}" if method != "__call__" else f" with {', '.join(sorted(unknown))}="
             raise TypeError(self.cannot.format(function=f"np.{ufunc.__name__}{how}"))
         return self.__array_function__(ufunc, (), inputs, kwargs)
 

@@ -200,6 +200,8 @@ def check_memory(operation: Operation, sample: Sample) -> None:
 
 VIEWS = {
     "broadcast_to",
+    "diagonal",
+    "einsum",
     "getitem",
     "matrix_transpose",
     "permute_dims",

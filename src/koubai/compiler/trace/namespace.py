@@ -102,6 +102,8 @@ from koubai.compiler.trace.shaping import (
     zeros_like,
 )
 from koubai.compiler.trace.traced import Traced
+from koubai.ops.diagonals import diagonal, trace
+from koubai.ops.einsum import einsum, outer, tensordot, vecdot
 
 __all__ = [
     "abs",
@@ -122,9 +124,11 @@ __all__ = [
     "copy",
     "cos",
     "count_nonzero",
+    "diagonal",
     "divide",
     "dot",
     "e",
+    "einsum",
     "empty_like",
     "equal",
     "exp",
@@ -166,6 +170,7 @@ __all__ = [
     "not_equal",
     "ones",
     "ones_like",
+    "outer",
     "permute_dims",
     "pi",
     "positive",
@@ -184,8 +189,11 @@ __all__ = [
     "subtract",
     "sum",
     "tanh",
+    "tensordot",
+    "trace",
     "transpose",
     "uint8",
+    "vecdot",
     "where",
     "zeros",
     "zeros_like",

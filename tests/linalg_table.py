@@ -1,0 +1,183 @@
+"""The rows of products and of linear algebra, see ``op_table.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops.row import Operation, array, integers, ones, real, sample, wrong
+
+
+def _torch_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
+    import torch
+
+    pair = axes if isinstance(axes, int) else [[a] if isinstance(a, int) else a for a in axes]
+    return torch.tensordot(x1, x2, pair)
+
+
+def _torch_diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return x.diagonal(offset, axis1, axis2)
+
+
+def _torch_trace(*args: Any, **kwargs: Any) -> Any:
+    return _torch_diagonal(*args, **kwargs).sum(-1)
+
+
+DIAGONALS = [
+    sample(real(3, 3)),
+    sample(real(1, 1)),
+    sample(real(2, 3)),
+    sample(real(4, 2)),
+    sample(real(2, 4), offset=1),
+    sample(real(2, 4), offset=3),
+    sample(real(4, 3), offset=-2),
+    sample(real(4, 3), 1),
+    sample(real(2, 3, 4)),
+    sample(real(2, 3, 4), axis1=-1, axis2=1),
+    sample(real(2, 3, 4, 3), 1, 3, 0),
+    sample(real(0, 3)),
+    sample(real(3, 3), offset=-3, torch=False),
+    sample(real(2, 3), offset=7, torch=False),
+]
+
+
+def _wrong_diagonals(function: str) -> tuple[Any, ...]:
+    return (
+        wrong(ones(3), says=(f"{function}(x: float64[3])", "two axes")),
+        wrong(ones(2, 3), axis1=2, says=(f"{function}(x: float64[2, 3])", "axis1=2 and axis2=1")),
+        wrong(ones(2, 3), axis1=-1, axis2=1, says=(f"{function}(x: float64[2, 3])", "axis1=-1")),
+    )
+
+
+PRODUCTS = [
+    Operation("diagonal", DIAGONALS, torch=_torch_diagonal, wrong=_wrong_diagonals("diagonal")),
+    Operation("trace", DIAGONALS, torch=_torch_trace, wrong=_wrong_diagonals("trace")),
+    Operation(
+        "einsum",
+        [
+            sample("ij,jk->ik", real(2, 3), real(3, 4)),
+            sample("ij,jk", real(2, 3), real(3, 4)),
+            sample("ij,kj->k", real(2, 3), real(4, 3)),
+            sample("i,i", real(3), real(3)),
+            sample("i,j->ij", real(3), real(2)),
+            sample("i,j->ji", real(3), real(2)),
+            sample("i,j->", real(3), real(2)),
+            sample("ij,ij->ij", real(2, 3), real(2, 3)),
+            sample("ij,ij->i", real(2, 3), real(2, 3)),
+            sample("ij,j->ij", real(2, 3), real(3)),
+            sample("bij,bjk->bik", real(2, 3, 4), real(2, 4, 5)),
+            sample("bij,bj->ib", real(2, 3, 4), real(2, 4)),
+            sample("abij,ikb->kaj", real(2, 3, 4, 5), real(4, 2, 3)),
+            sample("ij->ji", real(2, 3)),
+            sample("ba", real(2, 3)),
+            sample("ij->i", real(2, 3)),
+            sample("ij->", real(2, 3)),
+            sample("ij->ij", real(2, 3)),
+            sample("->", real()),
+            sample(",i->i", real(), real(3)),
+            sample("ii->i", real(3, 3)),
+            sample("ii", real(3, 3)),
+            sample("iji->j", real(3, 2, 3)),
+            sample("iii->i", real(3, 3, 3)),
+            sample("iij,jk->ki", real(2, 2, 3), real(3, 4)),
+            sample("ij,jk,kl->il", real(2, 3), real(3, 4), real(4, 5)),
+            sample("ij,ik,il->jkl", real(2, 3), real(2, 4), real(2, 2)),
+            sample("i,j,k->", real(2), real(3), real(4)),
+            sample("...ij,...jk->...ik", real(2, 5, 3, 4), real(5, 4, 2)),
+            sample("...i,...i", real(2, 3), real(3)),
+            sample("i...->...", real(2, 3, 4)),
+            sample("...,i->i...", real(2, 1), real(3)),
+            sample("i...,j...->ij...", real(2, 1, 3), real(3, 4, 1)),
+            sample("ij,jk->ik", real(2, 0), real(0, 3)),
+            sample("ij,jk->ik", real(0, 2), real(2, 3)),
+            sample("ij,ij->ij", real(1, 3), real(2, 1)),
+            sample("ij , jk -> ik", real(2, 3), ones(3, 2)),
+            sample("ij,jk->ik", array([1, 2], [3, 4]), real(2, 3)),
+        ],
+        torch="einsum",
+        wrong=(
+            wrong(
+                "ij,jk->ik",
+                ones(2, 3),
+                ones(2, 3),
+                says=("einsum('ij,jk->ik', float64[2, 3], float64[2, 3])", "'j'", "3", "2"),
+            ),
+            wrong("ij,jk->ik", ones(2, 3), says=("einsum('ij,jk->ik', float64[2, 3])", "2 operan")),
+            wrong("ij->i", ones(2), says=("einsum('ij->i', float64[2])", "'ij' is for 2 axes")),
+            wrong("i->i", ones(2, 2), says=("einsum('i->i', float64[2, 2])", "1 axes")),
+            wrong("i->k", ones(2), says=("einsum('i->k', float64[2])", "'k'")),
+            wrong("i->ii", ones(2), says=("einsum('i->ii', float64[2])", "'ii'")),
+            wrong("i1->i", ones(2, 2), says=("einsum('i1->i'", "must be letters")),
+            wrong("...i->i", ones(2, 2), says=("einsum('...i->i'", "'...' too")),
+            wrong("i......", ones(2, 2), says=("einsum('i......'",)),
+            wrong("...,...", ones(2), ones(3), says=("einsum('...,...'", "'...'", "2", "3")),
+            wrong(5, ones(2), says=("einsum(5, float64[2])", '"ij,jk->ik"')),
+        ),
+    ),
+    Operation(
+        "tensordot",
+        [
+            sample(real(2, 3), real(2, 3)),
+            sample(real(2, 3), real(3, 4), axes=1),
+            sample(real(3, 3), real(3, 3), axes=1),
+            sample(real(2, 3, 4), real(3, 4, 5)),
+            sample(real(2), real(3), axes=0),
+            sample(real(2, 3, 4), real(4, 5, 2), axes=((0, 2), (2, 0))),
+            sample(real(2, 3, 4), real(4, 5, 2), axes=((-1,), (0,))),
+            sample(real(2, 3), real(2, 4), axes=(0, 0), strict=False),
+            sample(real(0, 3), real(3, 2), axes=1),
+            sample(real(2, 0), real(0, 2), axes=1),
+            sample(real(2, 3), ones(3, 2), axes=1),
+        ],
+        torch=_torch_tensordot,
+        wrong=(
+            wrong(
+                ones(2, 3),
+                ones(2, 3),
+                axes=1,
+                says=("tensordot(x1: float64[2, 3], x2: float64[2, 3], axes=1)", "same lengths"),
+            ),
+            wrong(ones(2), ones(2, 2), axes=2, says=("tensordot(x1: float64[2]", "axes=2")),
+            wrong(ones(2), ones(2), axes=((1,), (0,)), says=("tensordot(x1: float64[2]",)),
+            wrong(ones(2, 2), ones(2, 2), axes=((0, 0), (0, 1)), says=("tensordot(x1: float64[2",)),
+            wrong(ones(2, 2), ones(2, 2), axes=((0, 1), (0,)), says=("tensordot(x1: float64[2",)),
+        ),
+    ),
+    Operation(
+        "vecdot",
+        [
+            sample(real(3), real(3)),
+            sample(real(2, 3), real(2, 3)),
+            sample(real(2, 3), real(3)),
+            sample(real(4, 1, 3), real(2, 3)),
+            sample(real(3, 2), real(3, 2), axis=-2),
+            sample(real(3, 2), real(4, 3, 2), axis=-2),
+            sample(real(3, 2), real(3, 1), axis=0, strict=False, torch=False),
+            sample(real(2, 0), real(2, 0)),
+            sample(real(1), real(1)),
+            sample(real(2, 3), ones(3)),
+        ],
+        torch=lambda x1, x2, axis=-1: (x1 * x2).sum(axis),
+        wrong=(
+            wrong(ones(3), ones(2), says=("vecdot(x1: float64[3], x2: float64[2])", "axis -1")),
+            wrong(ones(3), ones(1), says=("vecdot(x1: float64[3], x2: float64[1])", "same length")),
+            wrong(ones(3), ones(), says=("vecdot(x1: float64[3], x2: float64[])",)),
+            wrong(ones(2, 3), ones(3, 3), says=("vecdot(x1: float64[2, 3], x2: float64[3, 3])",)),
+        ),
+    ),
+    Operation(
+        "outer",
+        [
+            sample(real(3), real(2)),
+            sample(real(3), real(3)),
+            sample(real(1), real(1)),
+            sample(real(0), real(2)),
+            sample(real(3), array(1, 2)),
+            sample(integers(1, 5, 3), real(2), strict=False),
+        ],
+        torch="outer",
+        wrong=(
+            wrong(ones(2, 2), ones(2), says=("outer(x1: float64[2, 2], x2: float64[2])", "vector")),
+            wrong(ones(2), 1.0, says=("outer(x1: float64[2], x2: 1.0)", "vectors")),
+        ),
+    ),
+]
