@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops.row import Operation, array, integers, ones, real, sample, wrong
+import numpy as np
+from ops.row import Operation, array, integers, ones, real, regular, sample, special, wrong
+
+import koubai
+
+inf = np.inf
 
 
 def _torch_tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
@@ -37,6 +42,12 @@ DIAGONALS = [
     sample(real(0, 3)),
     sample(real(3, 3), offset=-3, torch=False),
     sample(real(2, 3), offset=7, torch=False),
+]
+STACKED_DIAGONALS = [
+    sample(real(2, 3)),
+    sample(real(3, 3), offset=1),
+    sample(real(4, 3, 3), offset=-1),
+    sample(real(2, 1, 2, 3)),
 ]
 
 
@@ -179,5 +190,227 @@ PRODUCTS = [
             wrong(ones(2, 2), ones(2), says=("outer(x1: float64[2, 2], x2: float64[2])", "vector")),
             wrong(ones(2), 1.0, says=("outer(x1: float64[2], x2: 1.0)", "vectors")),
         ),
+    ),
+]
+
+
+# koubai.linalg.
+
+
+def _torch(name: str) -> Any:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        import torch
+
+        names = {"axis": "dim", "keepdims": "keepdim"}
+        kwargs = {names.get(key, key): value for key, value in kwargs.items()}
+        return getattr(torch.linalg, name)(*args, **kwargs)
+
+    return function
+
+
+def _wrong_matrices(function: str) -> tuple[Any, ...]:
+    return (
+        wrong(ones(2, 3), says=(f"{function}(x: float64[2, 3]",)),
+        wrong(ones(3), says=(f"{function}(x: float64[3]",)),
+    )
+
+
+NORMS: list[Any] = [
+    sample(real(3), **kwargs)
+    for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, inf, -inf, 1.5, 0.5, -1.5))]
+]
+AXES: list[Any] = [
+    sample(real(2, 3), axis=0),
+    sample(real(2, 3), axis=-1, keepdims=True),
+    sample(real(2, 3), axis=0, ord=inf),
+    sample(real(2, 3), axis=0, ord=1, keepdims=True),
+    sample(real(2, 3), axis=0, ord=-inf),
+    sample(real(2, 3), axis=1, ord=3),
+    sample(real(2, 3)),
+    sample(real(2, 3, 4)),
+    sample(real(0, 3), axis=0),
+]
+NORMS_AT_0 = [
+    special(array(0, 0), value=0, gradients=([0, 0],)),
+    special(array(0, -2), ord=1, value=2, gradients=([0, -1],)),
+    special(array(0, 0), ord=inf, value=0, gradients=([0, 0],)),
+    special(array(-2, 2, 1), ord=inf, value=2, gradients=([-0.5, 0.5, 0],)),
+    special(array(-2, 2, 3), ord=-inf, value=2, gradients=([-0.5, 0.5, 0],)),
+    special(array(0, 0), ord=3, value=0, gradients=([0, 0],)),
+    special(array(0, 0), ord=1.5, value=0, gradients=([0, 0],)),
+    special(array(0, -2), ord=1.5, value=2, gradients=([0, -1],)),
+    special(array(0, 4), ord=0.5, value=4, gradients=([0, 1],)),
+    special(array(0, 4), ord=0, value=1, gradients=([0, 0],)),
+]
+
+LINALG = [
+    Operation(
+        "linalg.vector_norm",
+        [
+            *NORMS,
+            *AXES,
+            sample(real(2, 3, 4), axis=(0, 2)),
+            sample(real(2, 3, 4), axis=(0, 2), ord=1),
+            sample(real(2, 3, 4), axis=(0, 2), ord=inf, keepdims=True),
+        ],
+        torch=_torch("vector_norm"),
+        special=tuple(NORMS_AT_0),
+        wrong=(
+            wrong(ones(2), axis=1, says=("VectorNorm(x: float64[2])", "axis 1")),
+            wrong(ones(0), ord=-inf, says=("VectorNorm(x: float64[0])", "zero-size")),
+            wrong(ones(2), ord="fro", says=("vector_norm(x: float64[2], ord='fro')",)),
+        ),
+    ),
+    Operation(
+        "linalg.matrix_norm",
+        [
+            sample(real(2, 3)),
+            sample(real(2, 3), keepdims=True),
+            sample(real(4, 2, 3)),
+            *(sample(real(4, 2, 3), ord=p) for p in (1, -1, inf, -inf)),
+            sample(real(2, 3), ord=1, keepdims=True),
+            sample(real(0, 3)),
+        ],
+        torch=_torch("matrix_norm"),
+        special=(
+            special(array([0, 0], [0, 0]), value=0, gradients=([[0, 0], [0, 0]],)),
+            special(array([1, -1], [0, 0]), ord=1, value=1, gradients=([[0.5, -0.5], [0, 0]],)),
+        ),
+        wrong=(
+            wrong(ones(3), says=("matrix_norm(x: float64[3])", "two axes")),
+            wrong(ones(2, 3), ord=3, says=("x: float64[2, 3], ord=3",)),
+        ),
+    ),
+    Operation(
+        "linalg.norm",
+        [
+            *NORMS,
+            *AXES,
+            sample(real(2, 3), "fro"),
+            sample(real(2, 3), 1),
+            sample(real(2, 3), inf),
+            sample(real(2, 3, 4), ord=1, axis=(2, 0)),
+            sample(real(2, 3, 4), axis=(2, 0), keepdims=True),
+            sample(real(), torch=False),
+        ],
+        torch=_torch("norm"),
+        special=tuple(NORMS_AT_0),
+        wrong=(
+            wrong(ones(2, 3, 4), 2, says=("norm(x: float64[2, 3, 4], ord=2, axis=None)", "one")),
+            wrong(ones(2), "fro", says=("norm(x: float64[2], ord='fro')", "number")),
+            wrong(ones(2), axis=2, says=("VectorNorm(x: float64[2])", "axis 2")),
+        ),
+    ),
+    Operation(
+        "linalg.inv",
+        [
+            sample(regular(3, 3)),
+            sample(regular(1, 1)),
+            sample(regular(2, 2)),
+            sample(regular(4, 3, 3)),
+            sample(regular(2, 1, 2, 2)),
+            sample(regular(0, 2, 2)),
+        ],
+        torch=_torch("inv"),
+        wrong=(
+            *_wrong_matrices("Inv"),
+            wrong(ones(2, 2), says=("Inv(x: float64[2, 2])", "Singular")),
+        ),
+    ),
+    Operation(
+        "linalg.solve",
+        [
+            sample(regular(3, 3), real(3, 2)),
+            sample(regular(3, 3), real(3, 3)),
+            sample(regular(3, 3), real(3)),
+            sample(regular(1, 1), real(1, 1)),
+            sample(regular(4, 3, 3), real(4, 3, 2)),
+            sample(regular(4, 3, 3), real(3, 2), torch=False),
+            sample(regular(3, 3), real(4, 3, 2), torch=False),
+            sample(regular(4, 3, 3), real(3), torch=False),
+            sample(regular(2, 2), ones(2, 1)),
+            sample(array([2, 1], [1, 3]), real(2)),
+        ],
+        torch=_torch("solve"),
+        wrong=(
+            wrong(ones(2, 3), ones(2), says=("Solve(x1: float64[2, 3], x2: float64[2])",)),
+            wrong(ones(2, 2), ones(3), says=("Solve(x1: float64[2, 2], x2: float64[3])",)),
+            wrong(ones(2, 2), ones(2), says=("Solve(x1: float64[2, 2]", "Singular")),
+        ),
+    ),
+    Operation(
+        "linalg.det",
+        [
+            sample(regular(3, 3)),
+            sample(regular(1, 1)),
+            sample(regular(4, 2, 2)),
+            sample(regular(2, 1, 3, 3)),
+            sample(regular(0, 2, 2)),
+        ],
+        torch=_torch("det"),
+        wrong=_wrong_matrices("Det"),
+    ),
+    Operation(
+        "linalg.slogdet",
+        [
+            sample(regular(3, 3)),
+            sample(regular(1, 1)),
+            sample(regular(4, 2, 2)),
+            sample(regular(2, 1, 3, 3)),
+            sample(regular(0, 2, 2)),
+        ],
+        call=lambda x: koubai.linalg.slogdet(x).logabsdet,
+        reference=lambda x: np.linalg.slogdet(x).logabsdet,
+        protocol=lambda x: np.linalg.slogdet(x).logabsdet,
+        torch=lambda x: x.slogdet().logabsdet,
+        special=(
+            special(  # where det overflows in float32
+                np.diag([1e30, 1e30]),
+                value=60 * np.log(10),
+                gradients=(np.diag([1e-30, 1e-30]),),
+            ),
+        ),
+        wrong=_wrong_matrices("Slogdet"),
+    ),
+    Operation(
+        "linalg.pinv",
+        [
+            sample(real(3, 2)),
+            sample(real(2, 3)),
+            sample(real(3, 3)),
+            sample(real(1, 1)),
+            sample(real(4, 3, 2)),
+        ],
+        torch=_torch("pinv"),
+        wrong=(wrong(ones(3), says=("Pinv(x: float64[3])",)),),
+    ),
+    Operation(
+        "linalg.matrix_power",
+        [
+            *(sample(regular(3, 3), n) for n in (1, 2, 3, 6, 7, -1, -2, 0)),
+            sample(regular(4, 2, 2), 3),
+            sample(regular(4, 2, 2), 0),
+            sample(regular(1, 1), 5),
+            sample(regular(0, 2, 2), 2),
+        ],
+        torch=_torch("matrix_power"),
+        wrong=(
+            wrong(ones(2, 3), 2, says=("matrix_power(x: float64[2, 3], n=2)", "square")),
+            wrong(
+                ones(2, 2), 0.5, error=TypeError, says=("matrix_power(x: float64[2, 2], n=0.5)",)
+            ),
+        ),
+    ),
+    Operation(
+        "linalg.diagonal",
+        STACKED_DIAGONALS,
+        torch=lambda x, offset=0: x.diagonal(offset, -2, -1),
+        wrong=(wrong(ones(3), says=("diagonal(x: float64[3])", "two axes")),),
+    ),
+    Operation(
+        "linalg.trace",
+        STACKED_DIAGONALS,
+        torch=lambda x, offset=0: x.diagonal(offset, -2, -1).sum(-1),
+        wrong=(wrong(ones(3), says=("trace(x: float64[3])", "two axes")),),
     ),
 ]

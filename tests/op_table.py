@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from linalg_table import PRODUCTS
+from linalg_table import LINALG, PRODUCTS
 from ops import references as ref
 from ops.row import (
     Drawn,
@@ -635,4 +635,5 @@ OPERATIONS = [
         wrong=(wrong("a", error=TypeError, says=("Copy(x: str 'a')",)),),
     ),
     *PRODUCTS,
+    *LINALG,
 ]

@@ -8,6 +8,7 @@ import sys as _sys
 
 from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi, uint8
 
+from koubai import linalg
 from koubai.array_methods import bind_methods as _bind_methods
 from koubai.compiler.compiled import compile
 from koubai.core import Function, Variable
@@ -116,6 +117,7 @@ __all__ = [
     "isnan",
     "less",
     "less_equal",
+    "linalg",
     "linear",
     "log",
     "log_softmax",

@@ -203,6 +203,7 @@ VIEWS = {
     "diagonal",
     "einsum",
     "getitem",
+    "linalg.diagonal",
     "matrix_transpose",
     "permute_dims",
     "reshape",

@@ -122,6 +122,7 @@ LINEAR = {
     *("add", "subtract", "negative", "relu", "maximum", "where", "sum", "mean", "max", "min"),
     *("reshape", "permute_dims", "transpose", "matrix_transpose", "broadcast_to", "getitem"),
     *("setitem", "scatter_add", "astype", "copy", "diagonal", "trace"),
+    *("linalg.diagonal", "linalg.trace"),
 }
 """Their second derivative is 0: they keep nothing with a history."""
 

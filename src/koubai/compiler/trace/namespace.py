@@ -27,6 +27,7 @@ from numpy import (
 )
 
 from koubai.array_methods import bind_methods
+from koubai.compiler.trace import linalg
 from koubai.compiler.trace.elementwise import (
     abs,
     add,
@@ -149,6 +150,7 @@ __all__ = [
     "isnan",
     "less",
     "less_equal",
+    "linalg",
     "log",
     "logical_and",
     "logical_not",

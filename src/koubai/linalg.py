@@ -1,0 +1,33 @@
+"""Linear algebra: the names of the standard's extension ``linalg``, and of ``numpy.linalg``.
+
+>>> import koubai
+>>> koubai.linalg.norm(koubai.Variable([3.0, 4.0]))
+Variable(5.)
+"""
+
+from koubai.ops.diagonals import last_diagonal as diagonal
+from koubai.ops.diagonals import last_trace as trace
+from koubai.ops.einsum import outer, tensordot, vecdot
+from koubai.ops.linalg import matmul
+from koubai.ops.matrices import det, inv, matrix_power, pinv, slogdet, solve
+from koubai.ops.norms import matrix_norm, norm, vector_norm
+from koubai.ops.shaping import matrix_transpose
+
+__all__ = [
+    "det",
+    "diagonal",
+    "inv",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_transpose",
+    "norm",
+    "outer",
+    "pinv",
+    "slogdet",
+    "solve",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
