@@ -8,6 +8,7 @@ import numpy as np
 from ops.row import Operation, array, integers, ones, real, regular, sample, special, wrong
 
 import koubai
+from koubai.arrays import namespace
 
 inf = np.inf
 
@@ -215,6 +216,58 @@ def _wrong_matrices(function: str) -> tuple[Any, ...]:
     )
 
 
+def _plus_transpose(x: Any) -> Any:
+    """A symmetric matrix."""
+    return x + _transposed(x) if _is_square(x) else x
+
+
+def _definite(x: Any) -> Any:
+    """A positive definite one."""
+    return x @ _transposed(x) if _is_square(x) else x
+
+
+def _is_square(x: Any) -> bool:
+    return x.ndim > 1 and x.shape[-1] == x.shape[-2]
+
+
+def _transposed(x: Any) -> Any:
+    return x.mT if hasattr(x, "mT") else namespace(x).matrix_transpose(x)
+
+
+def _calls(name: str, prepare: Any = lambda x: x) -> dict[str, Any]:
+    """``linalg.<name>`` of prepared matrices, in each library.
+
+    Of several results ``part`` says which: a number; "0" for the squares of result 0, for the signs
+    of vectors are arbitrary; several numbers for a product that depends on all of them.
+    """
+
+    def of(xp: Any) -> Any:
+        def call(x: Any, part: Any = None, **kwargs: Any) -> Any:
+            y = getattr(xp().linalg, name)(prepare(x), **kwargs)
+            if part is None:
+                return y
+            if isinstance(part, int):
+                return y[part]
+            if isinstance(part, str):
+                return y[int(part)] * y[int(part)]
+            z = y[part[0]]
+            for i in part[1:]:
+                z = z * y[i][..., None, :] if y[i].ndim < z.ndim else z @ y[i]
+            return z
+
+        return call
+
+    def torch() -> Any:
+        import torch
+
+        return torch
+
+    numpys = of(lambda: np)
+    return {"call": of(lambda: koubai), "reference": numpys, "protocol": numpys, "torch": of(torch)}
+
+
+SQUARES = [(3, 3), (1, 1), (4, 2, 2), (0, 2, 2)]
+RECTANGLES = [(3, 3), (1, 1), (4, 2), (2, 4), (3, 3, 2), (2, 2, 3)]
 NORMS: list[Any] = [
     sample(real(3), **kwargs)
     for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, inf, -inf, 1.5, 0.5, -1.5))]
@@ -267,7 +320,7 @@ LINALG = [
             sample(real(2, 3)),
             sample(real(2, 3), keepdims=True),
             sample(real(4, 2, 3)),
-            *(sample(real(4, 2, 3), ord=p) for p in (1, -1, inf, -inf)),
+            *(sample(real(4, 2, 3), ord=p) for p in (1, -1, inf, -inf, 2, -2, "nuc")),
             sample(real(2, 3), ord=1, keepdims=True),
             sample(real(0, 3)),
         ],
@@ -291,6 +344,7 @@ LINALG = [
             sample(real(2, 3), inf),
             sample(real(2, 3, 4), ord=1, axis=(2, 0)),
             sample(real(2, 3, 4), axis=(2, 0), keepdims=True),
+            sample(real(2, 3, 4), ord="nuc", axis=(2, 0), keepdims=True),
             sample(real(), torch=False),
         ],
         torch=_torch("norm"),
@@ -412,5 +466,79 @@ LINALG = [
         STACKED_DIAGONALS,
         torch=lambda x, offset=0: x.diagonal(offset, -2, -1).sum(-1),
         wrong=(wrong(ones(3), says=("trace(x: float64[3])", "two axes")),),
+    ),
+    Operation(
+        "linalg.cholesky",
+        [
+            *(sample(regular(*s)) for s in [(3, 3), (1, 1), (2, 2), (4, 2, 2), (0, 2, 2)]),
+            sample(regular(3, 3), upper=True, torch=False),
+        ],
+        **_calls("cholesky", _definite),
+        wrong=(
+            wrong(np.zeros((2, 2)), says=("Cholesky(x: float64[2, 2]", "positive definite")),
+            wrong(ones(2, 3), says=("Cholesky(x: float64[2, 3]",)),
+        ),
+    ),
+    Operation(
+        "linalg.eigh",
+        [
+            *(
+                sample(regular(*s), i, torch=i != 1, strict=i != (1, 0))
+                for s in SQUARES
+                for i in (0, 1, "1", (1, 0))
+            ),
+        ],
+        **_calls("eigh", _plus_transpose),
+        special=(special(2 * np.eye(2), 0, value=[4, 4], gradients=(2 * np.eye(2),)),),
+        wrong=(wrong(ones(2, 1), 0, says=("Eigh(x: float64[2, 1])",)),),
+    ),
+    Operation(
+        "linalg.eigvalsh",
+        [sample(regular(*s)) for s in SQUARES],
+        **_calls("eigvalsh", _plus_transpose),
+        special=(special(2 * np.eye(2), value=[4, 4], gradients=(2 * np.eye(2),)),),
+        wrong=_wrong_matrices("Eigh"),
+    ),
+    Operation(
+        "linalg.qr",
+        [
+            *(
+                sample(real(*s), i, torch=isinstance(i, str))
+                for s in RECTANGLES
+                for i in (0, 1, "0", "1")
+            ),
+            sample(real(3, 3), (0, 1)),
+        ],
+        **_calls("qr"),
+        wrong=(
+            wrong(ones(3), 0, says=("Qr(x: float64[3])",)),
+            wrong(ones(3, 2), 0, mode="complete", says=("qr with mode='complete'", "'reduced'")),
+        ),
+    ),
+    Operation(
+        "linalg.svd",
+        [
+            *(
+                sample(
+                    real(*s), i, full_matrices=False, torch=i not in (0, 2), strict=i != (0, 1, 2)
+                )
+                for s in RECTANGLES
+                for i in (0, 1, 2, "0", "2", (0, 1, 2))
+            ),
+            sample(real(2, 2), "0"),
+        ],
+        **_calls("svd"),
+        special=(special(np.eye(2), 1, value=[1, 1], gradients=(np.eye(2),)),),
+        wrong=(
+            wrong(ones(3), 0, says=("Svd(x: float64[3])",), full_matrices=False),
+            wrong(ones(3, 2), 0, says=("svd of (3, 2) with full_matrices=True", "=False")),
+        ),
+    ),
+    Operation(
+        "linalg.svdvals",
+        [sample(real(*s)) for s in RECTANGLES],
+        torch=_torch("svdvals"),
+        special=(special(np.eye(2), value=[1, 1], gradients=(np.eye(2),)),),
+        wrong=(wrong(ones(3), says=("Svd(x: float64[3])",)),),
     ),
 ]

@@ -5,6 +5,7 @@
 Variable(5.)
 """
 
+from koubai.ops.decompositions import cholesky, eigh, eigvalsh, qr, svd, svdvals
 from koubai.ops.diagonals import last_diagonal as diagonal
 from koubai.ops.diagonals import last_trace as trace
 from koubai.ops.einsum import outer, tensordot, vecdot
@@ -14,8 +15,11 @@ from koubai.ops.norms import matrix_norm, norm, vector_norm
 from koubai.ops.shaping import matrix_transpose
 
 __all__ = [
+    "cholesky",
     "det",
     "diagonal",
+    "eigh",
+    "eigvalsh",
     "inv",
     "matmul",
     "matrix_norm",
@@ -24,8 +28,11 @@ __all__ = [
     "norm",
     "outer",
     "pinv",
+    "qr",
     "slogdet",
     "solve",
+    "svd",
+    "svdvals",
     "tensordot",
     "trace",
     "vecdot",

@@ -195,13 +195,14 @@ def matrix_power(x: Any, n: int, /) -> Variable:
         return where(everywhere, constant_like(np.eye(shape[-1]), x), x)
     if n == 1:
         return copy(x)
-    square: Any = inv(x) if n < 0 else x
-    result: Any = None
-    n = abs(n)
-    while True:  # x^n is the product of x^1, x^2, x^4, ... for the binary digits of n
-        if n & 1:
-            result = square if result is None else matmul(result, square)
-        n >>= 1
-        if not n:
-            return result
-        square = matmul(square, square)
+    result: Variable = _power(inv(x) if n < 0 else x, abs(n))
+    return result
+
+
+def _power(x: Any, n: int) -> Any:
+    """By squares: x^13 = (x^6)^2 x."""
+    if n == 1:
+        return x
+    half = _power(x, n // 2)
+    square = matmul(half, half)
+    return matmul(square, x) if n % 2 else square

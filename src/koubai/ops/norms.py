@@ -7,7 +7,9 @@ from typing import Any
 
 from koubai.arrays import Array, describe, namespace, shape_of
 from koubai.core import Variable
-from koubai.ops.reduction import Axis, Reduction, max, min
+from koubai.ops.decompositions import svdvals
+from koubai.ops.reduction import Axis, Reduction, max, min, sum
+from koubai.ops.shaping import permute_dims, reshape
 
 
 class VectorNorm(Reduction):
@@ -71,7 +73,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Varia
 
     Args:
         ord: "fro" for the root of the sum of squares; 1 and -1 for the largest and smallest sum
-            of absolute values of a column, inf and -inf of a row.
+            of absolute values of a column, inf and -inf of a row; 2 and -2 for the largest and
+            smallest singular value, "nuc" for their sum.
 
     >>> matrix_norm(Variable([[3.0, 4.0], [0.0, 0.0]]))
     Variable(5.)
@@ -88,9 +91,18 @@ def _matrix_norm(x: Any, axis: tuple[int, int], keepdims: bool, ord: Any) -> Var
         along, over = axis if abs(ord) == 1 else axis[::-1]
         sums = VectorNorm(along, True, 1)(x)
         return (max if ord > 0 else min)(sums, axis=(along, over), keepdims=keepdims)
-    raise ValueError(
-        f"norm of matrices (x: {describe(x)}, ord={ord!r}): ord must be 'fro', 1, -1, inf or -inf"
-    )
+    if ord not in (2, -2, "nuc"):
+        raise ValueError(
+            f"norm of matrices (x: {describe(x)}, ord={ord!r}): ord must be 'fro', 'nuc', 1, -1, 2,"
+            " -2, inf or -inf"
+        )
+    ndim = len(shape_of(x))
+    rows, columns = axis[0] % ndim, axis[1] % ndim
+    others = [i for i in range(ndim) if i not in (rows, columns)]
+    values = svdvals(permute_dims(x, (*others, rows, columns)))
+    y = sum(values, axis=-1) if ord == "nuc" else (max if ord > 0 else min)(values, axis=-1)
+    shape = [1 if i in (rows, columns) else n for i, n in enumerate(shape_of(x))]
+    return reshape(y, tuple(shape)) if keepdims else y
 
 
 def norm(x: Any, /, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Variable:

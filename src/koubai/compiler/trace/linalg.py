@@ -15,6 +15,7 @@ from koubai.compiler.trace.lifting import function as _function
 from koubai.compiler.trace.reduction import matmul, max, min, sum
 from koubai.compiler.trace.shaping import matrix_transpose, permute_dims, reshape
 from koubai.compiler.trace.traced import Traced
+from koubai.ops.decompositions import EighResult, QRResult, SVDResult, eigvalsh, svdvals
 from koubai.ops.diagonals import last_diagonal as diagonal
 from koubai.ops.diagonals import last_trace as trace
 from koubai.ops.einsum import outer, tensordot, vecdot
@@ -22,8 +23,11 @@ from koubai.ops.matrices import SlogdetResult, matrix_power
 from koubai.ops.norms import matrix_norm, norm
 
 __all__ = [
+    "cholesky",
     "det",
     "diagonal",
+    "eigh",
+    "eigvalsh",
     "inv",
     "matmul",
     "matrix_norm",
@@ -32,8 +36,11 @@ __all__ = [
     "norm",
     "outer",
     "pinv",
+    "qr",
     "slogdet",
     "solve",
+    "svd",
+    "svdvals",
     "tensordot",
     "trace",
     "vecdot",
@@ -87,6 +94,26 @@ def _parts(name: str, x: Traced) -> list[Traced]:
 @function
 def slogdet(x: Traced, /) -> SlogdetResult:
     return SlogdetResult(*map(as_scalar, _parts("slogdet", x)))
+
+
+@function
+def cholesky(x: Traced, /) -> Traced:
+    return x.trace.emit("cholesky", *_floating(x))
+
+
+@function
+def eigh(x: Traced, /) -> EighResult:
+    return EighResult(*_parts("eigh", x))
+
+
+@function
+def qr(x: Traced, /) -> QRResult:
+    return QRResult(*_parts("qr", x))
+
+
+@function
+def svd(x: Traced, /, full_matrices: bool = True) -> SVDResult:
+    return SVDResult(*_parts("svd", x))
 
 
 @function
