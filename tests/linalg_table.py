@@ -531,7 +531,7 @@ LINALG = [
         special=(special(np.eye(2), 1, value=[1, 1], gradients=(np.eye(2),)),),
         wrong=(
             wrong(ones(3), 0, says=("Svd(x: float64[3])",), full_matrices=False),
-            wrong(ones(3, 2), 0, says=("svd of (3, 2) with full_matrices=True", "=False")),
+            wrong(ones(3, 2), 0, says=("svd(x: float64[3, 2], full_matrices=True)", "=False")),
         ),
     ),
     Operation(

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from koubai import arrays
-from koubai.arrays import Array, constant_like, namespace
+from koubai.arrays import Array, constant_like, describe, namespace, shape_of
 from koubai.core import Function, Variable
 from koubai.ops.shaping import matrix_transpose
 
@@ -233,8 +233,7 @@ def qr(x: Any, /, mode: str = "reduced") -> QRResult:
     >>> abs(R.item())
     5.0
     """
-    if mode != "reduced":
-        raise ValueError(f"qr with mode={mode!r}: only mode='reduced' has a gradient")
+    check_mode(mode)
     results: Any = Qr()(x)
     return QRResult(*results)
 
@@ -253,11 +252,7 @@ def svd(x: Any, /, full_matrices: bool = True) -> SVDResult:
     >>> svd(Variable([[0.0, 2.0], [3.0, 0.0]])).S
     Variable([3., 2.])
     """
-    if full_matrices and len(set(x.shape[-2:])) > 1:
-        raise ValueError(
-            f"svd of {x.shape} with full_matrices=True: the further singular vectors have no"
-            " gradient; write full_matrices=False"
-        )
+    check_full_matrices(x, full_matrices)
     results: Any = Svd()(x)
     return SVDResult(*results)
 
@@ -270,3 +265,17 @@ def svdvals(x: Any, /) -> Variable:
     """
     values: Variable = svd(x, full_matrices=False).S
     return values
+
+
+def check_mode(mode: str) -> None:
+    if mode != "reduced":
+        raise ValueError(f"qr with mode={mode!r}: only mode='reduced' has a gradient")
+
+
+def check_full_matrices(x: Any, full_matrices: bool) -> None:
+    shape = shape_of(x)
+    if full_matrices and len(set(shape[-2:])) > 1:
+        raise ValueError(
+            f"svd(x: {describe(x)}, full_matrices=True): the further singular vectors have no"
+            " gradient; write full_matrices=False"
+        )

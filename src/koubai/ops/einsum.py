@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -51,11 +52,15 @@ class Einsum(Function):
 
 def contract(xs: Sequence[Array], labels: Sequence[Labels], out: Labels) -> Array:
     """The sum of products, one operand after the other, from the left."""
-    y, left = xs[0], labels[0]
+    y, ys = xs[0], labels[0]
     for i in range(1, len(xs)):
-        y, left = _product(y, left, xs[i], labels[i], {*out}.union(*labels[i + 1 :]))
-    y, left = _summed(y, left, out)
-    return _arranged(y, left, out)
+        first, second = (y, ys), (xs[i], labels[i])
+        last = i == len(xs) - 1
+        if last and next((k in labels[i] for k in out if (k in labels[i]) != (k in ys)), False):
+            first, second = second, first  # so that the product has the order of ``out``
+        y, ys = _product(*first, *second, {*out}.union(*labels[i + 1 :]))
+    y, ys = _summed(y, ys, out)
+    return _arranged(y, ys, out)
 
 
 def _product(
@@ -68,8 +73,7 @@ def _product(
     inner = tuple([k for k in labels1 if k in labels2 and k not in needed])
     rows = tuple([k for k in labels1 if k not in labels2])
     columns = tuple([k for k in labels2 if k not in labels1])
-    sizes = {**dict(zip(labels1, shape_of(x1), strict=True))}
-    sizes.update(zip(labels2, shape_of(x2), strict=True))
+    sizes = dict(zip((*labels1, *labels2), (*shape_of(x1), *shape_of(x2)), strict=True))
 
     def lengths(labels: Labels) -> tuple[int, ...]:
         return tuple([sizes[k] for k in labels])
@@ -110,7 +114,7 @@ def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
     return x if shape_of(x) == shape else namespace(x).reshape(x, shape)
 
 
-def einsum(subscripts: str, /, *operands: Any) -> Variable:
+def einsum(subscripts: str, /, *operands: Any, optimize: Any = False) -> Variable:
     """Sum of products, as ``numpy.einsum``: ``einsum("ij,jk->ik", x1, x2)`` is x1 @ x2.
 
     Args:
@@ -118,8 +122,9 @@ def einsum(subscripts: str, /, *operands: Any) -> Variable:
             Over the others the products are summed; without ``->`` over those that occur twice
             or more. A letter twice in one operand takes its diagonal; ``...`` stands for any
             further axes, which broadcast.
-        operands: arrays with as many axes as they have letters. They are multiplied from the left
-            to the right, by ``matmul`` where something is summed.
+        operands: arrays with as many axes as they have letters.
+        optimize: accepted, for code written for NumPy, and makes no difference: operands are
+            multiplied from the left to the right, by ``matmul`` where something is summed.
 
     Raises:
         ValueError: for subscripts that don't fit the operands.
@@ -219,7 +224,8 @@ def tensordot(x1: Any, x2: Any, /, axes: Any = 2) -> Variable:
     """
     shape1, shape2 = shape_of(x1), shape_of(x2)
     n1, n2 = len(shape1), len(shape2)
-    if isinstance(axes, int):
+    if hasattr(axes, "__index__"):
+        axes = operator.index(axes)
         ok = 0 <= axes <= min(n1, n2)
         axes1, axes2 = tuple(range(n1 - axes, n1)), tuple(range(axes))
     else:

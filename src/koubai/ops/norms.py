@@ -36,17 +36,17 @@ class VectorNorm(Reduction):
         gy = xp.reshape(gy, self.kept_shape())
         if self.ord == 0:
             return xp.zeros_like(x)
+        y = xp.reshape(self.y, self.kept_shape())
+        nonzero = xp.where(y == 0, xp.ones_like(y), y)
+        if self.ord == 2:
+            return x * (gy / nonzero)
         sign = xp.sign(x)
         if self.ord == 1:
             return gy * sign
-        y = xp.reshape(self.y, self.kept_shape())
         if self.ord in (math.inf, -math.inf):
             chosen = xp.astype(x * sign == y, x.dtype)
             return gy / xp.sum(chosen, axis=self.axis, keepdims=True) * (sign * chosen)
-        ratio = x / xp.where(y == 0, xp.ones_like(y), y)
-        if self.ord == 2:
-            return gy * ratio
-        size = xp.where(x == 0, xp.ones_like(x), ratio * sign)
+        size = xp.where(x == 0, xp.ones_like(x), x * sign / nonzero)
         return gy * (size ** (self.ord - 1) * sign)
 
 

@@ -15,7 +15,15 @@ from koubai.compiler.trace.lifting import function as _function
 from koubai.compiler.trace.reduction import matmul, max, min, sum
 from koubai.compiler.trace.shaping import matrix_transpose, permute_dims, reshape
 from koubai.compiler.trace.traced import Traced
-from koubai.ops.decompositions import EighResult, QRResult, SVDResult, eigvalsh, svdvals
+from koubai.ops.decompositions import (
+    EighResult,
+    QRResult,
+    SVDResult,
+    check_full_matrices,
+    check_mode,
+    eigvalsh,
+    svdvals,
+)
 from koubai.ops.diagonals import last_diagonal as diagonal
 from koubai.ops.diagonals import last_trace as trace
 from koubai.ops.einsum import outer, tensordot, vecdot
@@ -73,7 +81,7 @@ def det(x: Traced, /) -> Traced:
 
 
 @function
-def pinv(x: Traced, /, *, rtol: Any = None) -> Traced:
+def pinv(x: Traced, /, *, rtol: Any = 1e-15) -> Traced:  # NumPy's default
     return x.trace.emit("pinv", *_floating(x), rtol=rtol)
 
 
@@ -107,12 +115,14 @@ def eigh(x: Traced, /) -> EighResult:
 
 
 @function
-def qr(x: Traced, /) -> QRResult:
+def qr(x: Traced, /, mode: str = "reduced") -> QRResult:
+    check_mode(mode)
     return QRResult(*_parts("qr", x))
 
 
 @function
 def svd(x: Traced, /, full_matrices: bool = True) -> SVDResult:
+    check_full_matrices(x, full_matrices)
     return SVDResult(*_parts("svd", x))
 
 
