@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
+from linalg_table import LINALG, PRODUCTS
 from ops import references as ref
 from ops.row import (
     Drawn,
@@ -1268,4 +1269,6 @@ OPERATIONS = [
         torch="clone",
         wrong=wrong_type("Copy"),
     ),
+    *PRODUCTS,
+    *LINALG,
 ]

@@ -8,7 +8,7 @@ import sys as _sys
 
 from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi, uint8
 
-from koubai import random
+from koubai import linalg, random
 from koubai.array_methods import bind_methods as _bind_methods
 from koubai.compiler.compiled import compile
 from koubai.core import Function, Variable
@@ -53,6 +53,8 @@ from koubai.ops.constants import (
     zeros_like,
 )
 from koubai.ops.cumulative import cumulative_prod, cumulative_sum
+from koubai.ops.diagonals import diagonal, trace
+from koubai.ops.einsum import einsum, outer, tensordot, vecdot
 from koubai.ops.elementwise import (
     abs,
     add,
@@ -134,10 +136,12 @@ __all__ = [
     "count_nonzero",
     "cumulative_prod",
     "cumulative_sum",
+    "diagonal",
     "divide",
     "dot",
     "dropout",
     "e",
+    "einsum",
     "embedding",
     "equal",
     "erf",
@@ -168,6 +172,7 @@ __all__ = [
     "jvp",
     "less",
     "less_equal",
+    "linalg",
     "linear",
     "log",
     "log1p",
@@ -200,6 +205,7 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "outer",
     "permute_dims",
     "pi",
     "pow",
@@ -233,11 +239,14 @@ __all__ = [
     "take_along_axis",
     "tan",
     "tanh",
+    "tensordot",
+    "trace",
     "transpose",
     "uint8",
     "unstack",
     "value_and_grad",
     "var",
+    "vecdot",
     "vjp",
     "where",
     "zeros",

@@ -130,17 +130,20 @@ class ArrayMethods:
         raise TypeError(self.cannot.format(function="int()"))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs:
-            how = f".{method}" if method != "__call__" else f" with {', '.join(kwargs)}="
+        unknown = kwargs.keys() - {"axis"}  # that of np.vecdot
+        if method != "__call__" or unknown:
+            how = f".{method}" if method != "__call__" else f" with {', '.join(sorted(unknown))}="
             raise TypeError(self.cannot.format(function=f"np.{ufunc.__name__}{how}"))
         return self.__array_function__(ufunc, (), inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         name = STANDARD_NAMES.get(func.__name__, func.__name__)
-        function = getattr(namespace(self), name, None)
-        # np.linalg.norm is not np.norm: only what stands in NumPy's main namespace has this name.
-        if function is None or getattr(func, "__module__", "numpy") not in ("numpy", None):
-            module = getattr(func, "__module__", None) or "numpy"
+        module = getattr(func, "__module__", None) or "numpy"  # None of ufuncs
+        # np.linalg.norm is not np.norm: what stands in numpy.linalg is looked for in our linalg.
+        room = getattr(namespace(self), "linalg", None) if module == "numpy.linalg" else None
+        room = namespace(self) if module == "numpy" else room
+        function = getattr(room, name, None)
+        if function is None:
             raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))
         return function(*args, **{STANDARD_KEYWORDS.get(k, k): x for k, x in kwargs.items()})
 

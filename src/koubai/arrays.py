@@ -162,6 +162,15 @@ def cast(x: Array, dtype: Any) -> Array:
     return x if x.dtype == dtype else namespace(x).astype(x, dtype)
 
 
+def constant_like(values: np.ndarray[Any, Any], x: Array) -> Array:
+    """``values``, known numbers, as an array of x's library; floats in x's dtype."""
+    x = x.data if is_variable(x) else x
+    xp = namespace(x)
+    if not isinstance(x.dtype, np.dtype):
+        values = xp.asarray(values)
+    return xp.astype(values, x.dtype) if is_floating(values) else values
+
+
 def item(x: Array) -> float | int | bool:
     """The single number that ``x`` holds, as a Python number."""
     if math.prod(x.shape) != 1:

@@ -20,7 +20,7 @@ from koubai import Variable
         lambda v: np.array([v, v]),
         lambda v: np.float64(v),
         lambda v: np.full(2, v),
-        lambda v: np.linalg.norm(v),
+        lambda v: np.linalg.eigvals(v),
         lambda v: np.add.reduce(v),
         lambda v: np.add(v, v, out=np.zeros(2)),
         lambda v: np.add(v, 1, dtype=np.float32),

@@ -64,7 +64,7 @@ class Wrong:
 class Operation:
     """What the tests need to know of one operation."""
 
-    name: str
+    name: str  # as in koubai; "linalg.inv" for one of linalg
     samples: list[Sample]
     call: Any = None  # koubai's function of that name
     reference: Any = None  # NumPy's
@@ -75,8 +75,9 @@ class Operation:
     wrong: tuple[Wrong, ...] = ()
 
     def __post_init__(self) -> None:
-        self.call = self.call or getattr(koubai, self.name)
-        self.protocol = self.protocol or getattr(np, self.name, None)
+        room, _, name = self.name.rpartition(".")  # of linalg.inv, for instance
+        self.call = self.call or getattr(getattr(koubai, room, koubai), name)
+        self.protocol = self.protocol or getattr(getattr(np, room, np), name, None)
         self.reference = self.reference or self.protocol
 
 
@@ -137,6 +138,15 @@ def between(low: float, high: float) -> Callable[..., Drawn]:
 def probabilities(*shape: int) -> Drawn:
     """Rows that sum to 1."""
     return Drawn("probabilities", shape, lambda rng, s: rng.dirichlet(np.ones(s[-1]), s[:-1]))
+
+
+def regular(*shape: int) -> Drawn:
+    """Matrices far from singular ones."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        return rng.uniform(-0.5, 0.5, shape) + 2 * np.eye(shape[-1])
+
+    return Drawn("regular", shape, draw)
 
 
 def mask(*shape: int) -> Drawn:

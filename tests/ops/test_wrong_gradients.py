@@ -105,17 +105,24 @@ def _without_history(backward: Backward) -> Backward:
 
     def wrong(self: Any, *gys: Any) -> Any:
         for key, value in vars(self).items():
-            if isinstance(value, Variable):
-                vars(self)[key] = Variable(value.data)
+            if not key.startswith("_"):
+                vars(self)[key] = _constant(value)
         return backward(self, *gys)
 
     return wrong
+
+
+def _constant(x: Any) -> Any:
+    if isinstance(x, tuple):
+        return tuple(map(_constant, x))
+    return Variable(x.data) if isinstance(x, Variable) else x
 
 
 LINEAR = {
     *("add", "subtract", "negative", "relu", "maximum", "where", "sum", "mean", "max", "min"),
     *("reshape", "permute_dims", "transpose", "matrix_transpose", "broadcast_to", "getitem"),
     *("setitem", "scatter_add", "astype", "copy", "abs", "minimum", "clip"),
+    *("diagonal", "trace", "linalg.diagonal", "linalg.trace"),
 }
 """Their second derivative is 0: they keep nothing with a history."""
 

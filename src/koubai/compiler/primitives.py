@@ -257,6 +257,66 @@ def _raise_unless(condition: Any, message: str) -> Any:
     return condition
 
 
+# Linear algebra, by LAPACK: stacks of matrices, of one dtype that it knows.
+
+
+def _matrices(name: str, *types: Type, square: bool = True) -> tuple[int, ...]:
+    """The shape of the first operand, after a look at all."""
+    shape = types[0].shape
+    if len(shape) < 2 or (square and shape[-1] != shape[-2]):
+        raise ValueError(f"{name} of {types[0]}: needs {'square ' * square}matrices")
+    if {type_.dtype for type_ in types} not in ({np.dtype(np.float32)}, {np.dtype(np.float64)}):
+        raise TypeError(f"{name} of {', '.join(map(str, types))}: needs float32 or float64")
+    return shape
+
+
+def _of_matrix(name: str, result: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Primitive:
+    """One that makes an array of the shape ``result(shape)`` of square matrices of ``shape``."""
+    return Primitive(
+        lambda x: Type(x.dtype, result(_matrices(name, x))), lambda x: getattr(np.linalg, name)(x)
+    )
+
+
+def _infer_pinv(x: Type, rtol: Any) -> Type:
+    *stack, m, n = _matrices("pinv", x, square=False)
+    return Type(x.dtype, (*stack, n, m))
+
+
+def _infer_solve(x1: Type, x2: Type) -> Type:
+    *stack, n, _ = _matrices("solve", x1, x2)
+    vector = len(x2.shape) == 1
+    rows = x2.shape if vector else x2.shape[-2:]
+    if not rows or rows[0] != n:
+        raise ValueError(f"solve: {x1} does not go with {x2}")
+    return Type(x1.dtype, (*np.broadcast_shapes(tuple(stack), x2.shape[:-2]), *rows))
+
+
+PARTS: dict[str, Callable[[int, int], list[tuple[int, ...]]]] = {
+    "eigh": lambda m, n: [(n,), (n, n)],
+    "qr": lambda m, n: [(m, min(m, n)), (min(m, n), n)],
+    "slogdet": lambda m, n: [(), ()],
+    "svd": lambda m, n: [(m, min(m, n)), (min(m, n),), (min(m, n), n)],
+}
+"""The shapes of what a factorisation of a matrix (m, n) returns. As one primitive has one result,
+it is a row: the elements of one part after those of the other."""
+
+
+def _factorisation(name: str, **kwargs: Any) -> Primitive:
+    def infer(x: Type) -> Type:
+        *stack, m, n = _matrices(name, x, square=name in ("eigh", "slogdet"))
+        return Type(x.dtype, (*stack, sum(map(math.prod, PARTS[name](m, n)))))
+
+    def run(x: Any) -> Any:
+        *stack, m, n = x.shape
+        parts = getattr(np.linalg, name)(x, **kwargs)
+        shapes = [(*stack, math.prod(shape)) for shape in PARTS[name](m, n)]
+        return np.concatenate(
+            [np.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)], axis=-1
+        )
+
+    return Primitive(infer, run)
+
+
 ELEMENTWISE = [
     "abs",
     "acos",
@@ -340,5 +400,14 @@ PRIMITIVES: dict[str, Primitive] = {
     "setitem": Primitive(_infer_setitem, _setitem),
     "scatter_add": Primitive(_infer_scatter_add, _scatter_add),
     "random_uniform": Primitive(_infer_random_uniform, random_uniform),
+    "cholesky": _of_matrix("cholesky", lambda shape: shape),
+    "det": _of_matrix("det", lambda shape: shape[:-2]),
+    "inv": _of_matrix("inv", lambda shape: shape),
+    "pinv": Primitive(_infer_pinv, lambda x, rtol: np.linalg.pinv(x, rtol=rtol)),
+    "solve": Primitive(_infer_solve, np.linalg.solve),
+    "eigh": _factorisation("eigh"),
+    "qr": _factorisation("qr"),
+    "slogdet": _factorisation("slogdet"),
+    "svd": _factorisation("svd", full_matrices=False),
     "raise_unless": Primitive(lambda condition, message: condition, _raise_unless),
 }

@@ -17,19 +17,22 @@ from koubai.compiler.trace.traced import Trace, Traced, located
 from koubai.core import Variable
 
 
-def function(f: Callable[..., Any]) -> Callable[..., Any]:
+def function(f: Callable[..., Any], room: str = "") -> Callable[..., Any]:
     """``f``, a function of traced arrays, for arguments of every kind.
 
     With a Variable among them it is koubai's function of that name; with NumPy arrays alone
-    NumPy's, computed now.
+    NumPy's, computed now. Both from the namespace's ``room``, "linalg" for instance.
     """
+
+    def find(xp: Any) -> Any:
+        return getattr(getattr(xp, room, None) if room else xp, f.__name__, None)
 
     @functools.wraps(f)
     def dispatched(*args: Any, **kwargs: Any) -> Any:
         xs = list(_flat((*args, *kwargs.values())))
         variable = next((x for x in xs if isinstance(x, Variable)), None)
         if variable is not None:
-            others = getattr(variable.__array_namespace__(), f.__name__, None)
+            others = find(variable.__array_namespace__())
             if others is None:
                 raise TypeError(variable.cannot.format(function=f"np.{f.__name__}"))
             return others(*args, **kwargs)
@@ -38,7 +41,7 @@ def function(f: Callable[..., Any]) -> Callable[..., Any]:
                 return f(*args, **kwargs)
             except (ValueError, TypeError, IndexError) as error:
                 raise located(error) from None
-        return getattr(np, f.__name__)(*args, **kwargs)
+        return find(np)(*args, **kwargs)
 
     return dispatched
 

@@ -27,6 +27,7 @@ from numpy import (
 )
 
 from koubai.array_methods import bind_methods
+from koubai.compiler.trace import linalg
 from koubai.compiler.trace.cumulative import cumulative_prod, cumulative_sum
 from koubai.compiler.trace.elementwise import (
     abs,
@@ -133,6 +134,8 @@ from koubai.compiler.trace.shaping import (
     zeros_like,
 )
 from koubai.compiler.trace.traced import Traced
+from koubai.ops.diagonals import diagonal, trace
+from koubai.ops.einsum import einsum, outer, tensordot, vecdot
 from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
 from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
@@ -170,9 +173,11 @@ __all__ = [
     "count_nonzero",
     "cumulative_prod",
     "cumulative_sum",
+    "diagonal",
     "divide",
     "dot",
     "e",
+    "einsum",
     "empty_like",
     "equal",
     "erf",
@@ -198,6 +203,7 @@ __all__ = [
     "isnan",
     "less",
     "less_equal",
+    "linalg",
     "log",
     "log1p",
     "log2",
@@ -224,6 +230,7 @@ __all__ = [
     "not_equal",
     "ones",
     "ones_like",
+    "outer",
     "permute_dims",
     "pi",
     "positive",
@@ -253,10 +260,13 @@ __all__ = [
     "take_along_axis",
     "tan",
     "tanh",
+    "tensordot",
+    "trace",
     "transpose",
     "uint8",
     "unstack",
     "var",
+    "vecdot",
     "where",
     "zeros",
     "zeros_like",
