@@ -74,6 +74,7 @@ from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
 from koubai.ops.reduction import max, mean, min, prod, sum
+from koubai.ops.repeating import repeat, roll, tile
 from koubai.ops.shaping import (
     broadcast_arrays,
     broadcast_to,
@@ -88,6 +89,7 @@ from koubai.ops.shaping import (
 )
 from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
+from koubai.ops.windows import pad, sliding_window_view
 from koubai.recording import no_grad
 from koubai.transforms import grad, value_and_grad
 
@@ -164,12 +166,15 @@ __all__ = [
     "one_hot",
     "ones",
     "ones_like",
+    "pad",
     "permute_dims",
     "pi",
     "pow",
     "prod",
     "relu",
+    "repeat",
     "reshape",
+    "roll",
     "round",
     "scatter_add",
     "setitem",
@@ -177,6 +182,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "size",
+    "sliding_window_view",
     "softmax",
     "softmax_cross_entropy",
     "sort",
@@ -189,6 +195,7 @@ __all__ = [
     "take",
     "take_along_axis",
     "tanh",
+    "tile",
     "transpose",
     "uint8",
     "unstack",

@@ -50,6 +50,10 @@ STANDARD_NAMES = {
 }
 
 
+# Where NumPy keeps functions that the standard names, or koubai by NumPy's name.
+MODULES = ("numpy", "numpy.lib.stride_tricks", None)
+
+
 class ArrayMethods:
     """The operators, ndarray methods and NumPy protocols of an object with a namespace."""
 
@@ -111,8 +115,8 @@ class ArrayMethods:
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         name = STANDARD_NAMES.get(func.__name__, func.__name__)
         function = getattr(namespace(self), name, None)
-        # np.linalg.norm is not np.norm: only what stands in NumPy's main namespace has this name.
-        if function is None or getattr(func, "__module__", "numpy") not in ("numpy", None):
+        # np.linalg.norm is not np.norm: what stands in such a module has no name of the standard.
+        if function is None or getattr(func, "__module__", "numpy") not in MODULES:
             module = getattr(func, "__module__", None) or "numpy"
             raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))
         return function(*args, **kwargs)

@@ -256,6 +256,22 @@ def along_axis(indices: Array, shape: tuple[int, ...], axis: int) -> tuple[Array
     return tuple(ranges)
 
 
+def sliding_window_view(x: Array, lengths: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """All windows of ``lengths`` along ``axes``, whose places in the window are the last axes."""
+    xp = namespace(x)
+    if xp is np:
+        return np.lib.stride_tricks.sliding_window_view(x, lengths, axes)
+    if is_variable(x):
+        return xp.sliding_window_view(x, lengths, axes)
+    for length, axis in zip(lengths, axes, strict=True):
+        count = x.shape[axis] - length + 1
+        numbers = xp.reshape(xp.arange(count), (count, 1)) + xp.arange(length)
+        y = xp.take(x, xp.reshape(numbers, (-1,)), axis=axis)
+        y = xp.reshape(y, (*x.shape[:axis], count, length, *x.shape[axis + 1 :]))
+        x = xp.moveaxis(y, axis + 1, -1)
+    return x
+
+
 def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` to which ``x`` is added at ``[index]``: the gradient of indexing.
 

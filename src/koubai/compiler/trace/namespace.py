@@ -113,9 +113,11 @@ from koubai.compiler.trace.shaping import (
     zeros_like,
 )
 from koubai.compiler.trace.traced import Traced
+from koubai.ops.repeating import repeat, roll, tile
 from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
 from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
+from koubai.ops.windows import pad, sliding_window_view
 
 __all__ = [
     "abs",
@@ -188,13 +190,16 @@ __all__ = [
     "not_equal",
     "ones",
     "ones_like",
+    "pad",
     "permute_dims",
     "pi",
     "positive",
     "pow",
     "prod",
     "raise_unless",
+    "repeat",
     "reshape",
+    "roll",
     "round",
     "scatter_add",
     "setitem",
@@ -202,6 +207,7 @@ __all__ = [
     "sign",
     "sin",
     "size",
+    "sliding_window_view",
     "sort",
     "sqrt",
     "square",
@@ -213,6 +219,7 @@ __all__ = [
     "take",
     "take_along_axis",
     "tanh",
+    "tile",
     "transpose",
     "uint8",
     "unstack",
