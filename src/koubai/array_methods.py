@@ -98,7 +98,8 @@ class ArrayMethods:
     # silently.
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise TypeError(self.cannot.format(function="np.array()"))
+        several = "; to make one array of several write np.stack(...)"
+        raise TypeError(self.cannot.format(function="np.array()") + several)
 
     def __float__(self) -> float:
         raise TypeError(self.cannot.format(function="float()"))

@@ -30,7 +30,8 @@ class Pad(Function):
             return y
         xp = namespace(x)
         is_inside = arrays.scatter_add(xp.ones_like(x), self.inside, shape) == 1
-        return namespace(y, is_inside).where(is_inside, y, self.value)
+        y = namespace(y, is_inside).where(is_inside, y, self.value)
+        return arrays.cast(y, x.dtype)
 
     def backward(self, gy: Array) -> Array:
         return gy[self.inside]
