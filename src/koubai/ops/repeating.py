@@ -49,8 +49,9 @@ class Tile(Function):
         self.repeated = tuple(n for pair in zip(times, lengths, strict=True) for n in pair)
         xp = namespace(x)
         y = xp.reshape(x, tuple(n for length in lengths for n in (1, length)))
-        y = arrays.copy(xp.broadcast_to(y, self.repeated))
-        return xp.reshape(y, tuple(n * m for n, m in zip(times, lengths, strict=True)))
+        y = xp.broadcast_to(y, self.repeated)
+        y = xp.reshape(y, tuple(n * m for n, m in zip(times, lengths, strict=True)))
+        return arrays.copy(y)  # it may be a view still
 
     def backward(self, gy: Array) -> Array:
         xp = namespace(gy)
