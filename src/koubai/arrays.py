@@ -294,13 +294,14 @@ def _add_rows(y: Any, index: Any, x: Any) -> None:
     """``np.add.at(y, index, x)``, several times as fast where ``index`` names whole rows.
 
     A row is what lies along the axes that the index does not mention. Equal ones are brought
-    together by sorting, for add.at is fast for single numbers only.
+    together by sorting, for add.at is fast for single numbers only; below some size it does not
+    matter.
     """
     parts = index if isinstance(index, tuple) else (index,)
     parts = tuple(np.asarray(p) if isinstance(p, (list, tuple)) else p for p in parts)
     mentioned = sum(0 if p is None else np.ndim(p) if _is_mask(p) else 1 for p in parts)
     lead, row = y.shape[:mentioned], y.shape[mentioned:]
-    if any(p is ... for p in parts) or math.prod(row) == 1 or not x.size:
+    if any(p is ... for p in parts) or math.prod(row) == 1 or x.size < 4096:
         np.add.at(y, index, x)
         return
     numbers = np.arange(math.prod(lead)).reshape(lead)[index]

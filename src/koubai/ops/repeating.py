@@ -98,6 +98,7 @@ def repeat(x: Any, repeats: Any, /, axis: int | None = None) -> Variable:
         x, axis = reshape(x, (-1,)), 0
     (axis,) = axes_of("repeat", x, axis)
     times = np.asarray(repeats)
+    times = times if times.size else times.astype(int)
     n = shape_of(x)[axis]
     if times.dtype.kind not in "iu" or times.shape not in ((), (1,), (n,)) or (times < 0).any():
         raise ValueError(
