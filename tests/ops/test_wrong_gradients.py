@@ -115,7 +115,9 @@ def _without_history(backward: Backward) -> Backward:
 LINEAR = {
     *("add", "subtract", "negative", "relu", "maximum", "where", "sum", "mean", "max", "min"),
     *("reshape", "permute_dims", "transpose", "matrix_transpose", "broadcast_to", "getitem"),
-    *("setitem", "scatter_add", "astype", "copy"),
+    *("setitem", "scatter_add", "astype", "copy", "concat", "stack", "unstack", "squeeze", "flip"),
+    *("broadcast_arrays", "expand_dims", "moveaxis", "repeat", "tile", "roll", "pad", "sort"),
+    *("cumulative_sum", "sliding_window_view", "take", "take_along_axis", "embedding"),
 }
 """Their second derivative is 0: they keep nothing with a history."""
 
