@@ -48,6 +48,35 @@ def test_scatter_add_is_never_wrong() -> None:
         arrays.scatter_add(STRICT, ([0, 0],), (3,))
 
 
+NUMBERS = np.random.default_rng(0).integers(-30, 30, (40, 5))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        NUMBERS,
+        (NUMBERS,),
+        (NUMBERS[:, 0].tolist(),),
+        (NUMBERS, NUMBERS % 4),
+        (slice(5, None, 2), NUMBERS % 4),
+        (2, NUMBERS % 4),
+        (None, NUMBERS),
+        (np.arange(30) % 3 > 0, [1] * 20),
+        (NUMBERS, ..., NUMBERS % 50),
+        (NUMBERS, slice(None), NUMBERS % 50),
+    ],
+)
+def test_scatter_add_of_many_rows(index: Any) -> None:
+    """As np.add.at, for every kind of index of rows that repeat; what is added may broadcast."""
+    shape, rng = (30, 4, 50), np.random.default_rng(1)
+    written = np.zeros(shape)[index].shape
+    for x in (rng.normal(size=written), rng.normal(size=written[-1:])):
+        expected = np.zeros(shape)
+        np.add.at(expected, index, x)
+        scattered = arrays.scatter_add(x, index, shape)
+        np.testing.assert_allclose(scattered, expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("shape", "to", "expected"),
     [

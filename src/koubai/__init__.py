@@ -82,6 +82,7 @@ from koubai.ops.joining import concat, stack, unstack
 from koubai.ops.linalg import dot, linear, matmul
 from koubai.ops.losses import log_softmax, mean_squared_error, softmax, softmax_cross_entropy
 from koubai.ops.reduction import max, mean, min, prod, sum
+from koubai.ops.repeating import repeat, roll, tile
 from koubai.ops.shaping import (
     broadcast_arrays,
     broadcast_to,
@@ -97,6 +98,7 @@ from koubai.ops.shaping import (
 from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
 from koubai.ops.trigonometric import acos, asin, atan, atan2, cos, hypot, sin, tan
+from koubai.ops.windows import pad, sliding_window_view
 from koubai.random import dropout
 from koubai.recompute import checkpoint
 from koubai.recording import no_grad
@@ -206,6 +208,7 @@ __all__ = [
     "ones",
     "ones_like",
     "outer",
+    "pad",
     "permute_dims",
     "pi",
     "pow",
@@ -213,7 +216,9 @@ __all__ = [
     "random",
     "reciprocal",
     "relu",
+    "repeat",
     "reshape",
+    "roll",
     "round",
     "scatter_add",
     "setitem",
@@ -224,6 +229,7 @@ __all__ = [
     "sin",
     "sinh",
     "size",
+    "sliding_window_view",
     "softmax",
     "softmax_cross_entropy",
     "softplus",
@@ -240,6 +246,7 @@ __all__ = [
     "tan",
     "tanh",
     "tensordot",
+    "tile",
     "trace",
     "transpose",
     "uint8",

@@ -73,6 +73,10 @@ STANDARD_NAMES = {
 STANDARD_KEYWORDS = {"a_min": "min", "a_max": "max"}
 
 
+# Where NumPy keeps functions that the standard names, or koubai by NumPy's name.
+MODULES = ("numpy", "numpy.lib.stride_tricks", None)
+
+
 class ArrayMethods:
     """The operators, ndarray methods and NumPy protocols of an object with a namespace."""
 
@@ -121,7 +125,8 @@ class ArrayMethods:
     # silently.
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise TypeError(self.cannot.format(function="np.array()"))
+        several = "; to make one array of several write np.stack(...)"
+        raise TypeError(self.cannot.format(function="np.array()") + several)
 
     def __float__(self) -> float:
         raise TypeError(self.cannot.format(function="float()"))
@@ -141,7 +146,7 @@ class ArrayMethods:
         module = getattr(func, "__module__", None) or "numpy"  # None of ufuncs
         # np.linalg.norm is not np.norm: what stands in numpy.linalg is looked for in our linalg.
         room = getattr(namespace(self), "linalg", None) if module == "numpy.linalg" else None
-        room = namespace(self) if module == "numpy" else room
+        room = namespace(self) if module in MODULES else room
         function = getattr(room, name, None)
         if function is None:
             raise TypeError(self.cannot.format(function=f"{module}.{func.__name__}"))

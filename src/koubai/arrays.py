@@ -290,6 +290,22 @@ def logsumexp(x: Array, axis: int | tuple[int, ...] | None, keepdims: bool) -> A
     return highest + xp.log(xp.maximum(total, 1))  # less than 1 only where all x are -inf
 
 
+def sliding_window_view(x: Array, lengths: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """All windows of ``lengths`` along ``axes``, whose places in the window are the last axes."""
+    xp = namespace(x)
+    if xp is np:
+        return np.lib.stride_tricks.sliding_window_view(x, lengths, axes)
+    if is_variable(x):
+        return xp.sliding_window_view(x, lengths, axes)
+    for length, axis in zip(lengths, axes, strict=True):
+        count = x.shape[axis] - length + 1
+        numbers = xp.reshape(xp.arange(count), (count, 1)) + xp.arange(length)
+        y = xp.take(x, xp.reshape(numbers, (-1,)), axis=axis)
+        y = xp.reshape(y, (*x.shape[:axis], count, length, *x.shape[axis + 1 :]))
+        x = xp.moveaxis(y, axis + 1, -1)
+    return x
+
+
 def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` to which ``x`` is added at ``[index]``: the gradient of indexing.
 
@@ -302,10 +318,36 @@ def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     if names_each_element_once(index):
         y[index] = x
     elif xp is np:
-        np.add.at(y, index, x)
+        _add_rows(y, index, x)
     else:
         raise TypeError(f"{xp.__name__} has no scatter-add, which index {index!r:.60} needs")
     return y
+
+
+def _add_rows(y: Any, index: Any, x: Any) -> None:
+    """``np.add.at(y, index, x)``, several times as fast where ``index`` names whole rows.
+
+    A row is what lies along the axes that the index does not mention. Equal ones are brought
+    together by sorting, for add.at is fast for single numbers only; below some size it does not
+    matter.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    parts = tuple(np.asarray(p) if isinstance(p, (list, tuple)) else p for p in parts)
+    mentioned = sum(0 if p is None else np.ndim(p) if _is_mask(p) else 1 for p in parts)
+    lead, row = y.shape[:mentioned], y.shape[mentioned:]
+    if any(p is ... for p in parts) or math.prod(row) == 1 or x.size < 4096:
+        np.add.at(y, index, x)
+        return
+    numbers = np.arange(math.prod(lead)).reshape(lead)[index]
+    rows = np.broadcast_to(x, numbers.shape + row).reshape(numbers.size, -1)
+    order = np.argsort(numbers, axis=None, stable=True)
+    numbers = numbers.reshape(-1)[order]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    y.reshape(math.prod(lead), -1)[numbers[starts]] = np.add.reduceat(rows[order], starts)
+
+
+def _is_mask(x: Any) -> bool:
+    return isinstance(x, (bool, np.bool_)) or (is_array(x) and is_boolean(x))
 
 
 def names_each_element_once(index: Any) -> bool:

@@ -25,7 +25,7 @@ from koubai import Variable
         lambda v: np.add(v, v, out=np.zeros(2)),
         lambda v: np.add(v, 1, dtype=np.float32),
         lambda v: np.add.at(np.zeros(2), [0], v),
-        lambda v: np.stack([v, v]),
+        lambda v: np.hstack([v, v]),
         lambda v: np.cbrt(v),
     ],
 )

@@ -210,6 +210,7 @@ VIEWS = {
     "moveaxis",
     "permute_dims",
     "reshape",
+    "sliding_window_view",
     "squeeze",
     "transpose",
 }

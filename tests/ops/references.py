@@ -193,3 +193,19 @@ def torch_embedding(t: Any, W: Any) -> Any:
     import torch
 
     return torch.nn.functional.embedding(t, W)
+
+
+def torch_pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
+    import torch
+
+    widths = np.broadcast_to(pad_width, (x.ndim, 2))[::-1].ravel().tolist()
+    return torch.nn.functional.pad(x, widths, value=constant_values) if widths else x.clone()
+
+
+def torch_windows(x: Any, window_shape: Any, axis: Any = None) -> Any:
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = [a % x.ndim for a in axes]
+    lengths = window_shape if isinstance(window_shape, tuple) else (window_shape,)
+    for a, n in zip(axes, lengths, strict=True):
+        x = x.unfold(a, n, 1)
+    return x

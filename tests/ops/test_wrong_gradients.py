@@ -123,6 +123,9 @@ LINEAR = {
     *("reshape", "permute_dims", "transpose", "matrix_transpose", "broadcast_to", "getitem"),
     *("setitem", "scatter_add", "astype", "copy", "abs", "minimum", "clip"),
     *("diagonal", "trace", "linalg.diagonal", "linalg.trace"),
+    *("concat", "stack", "unstack", "squeeze", "flip"),
+    *("broadcast_arrays", "expand_dims", "moveaxis", "repeat", "tile", "roll", "pad", "sort"),
+    *("cumulative_sum", "sliding_window_view", "take", "take_along_axis", "embedding"),
 }
 """Their second derivative is 0: they keep nothing with a history."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from koubai import arrays
 from koubai.arrays import Array, describe, namespace, shape_of
 from koubai.core import Function, Variable
 from koubai.ops.joining import at
@@ -48,31 +47,34 @@ class CumulativeProd(Cumulative):
     def backward(self, gy: Array) -> Array:
         x, xp = self.x, namespace(gy, self.x)
         if x.shape[self.axis] == 0:
-            return arrays.copy(self.later(gy))
+            return self.later(gy)
         before = xp.cumulative_prod(x, axis=self.axis, include_initial=True)
-        return before[at(self.axis, slice(-1))] * self.suffix(x, self.later(gy))
+        factors = xp.moveaxis(x, self.axis, -1)[..., 1:]
+        r = _recurrence(xp.moveaxis(self.later(gy), self.axis, -1), factors)
+        return before[at(self.axis, slice(-1))] * xp.moveaxis(r, -1, self.axis)
 
-    def suffix(self, x: Array, gy: Array) -> Array:
-        """r of the class's formula, in log2(n) rounds, each twice the distance of the one before.
 
-        After a round of distance d, r_i lacks what comes from i + d or later, and c_i is the
-        product of the d elements after i, which that is multiplied by: Hillis and Steele, "Data
-        parallel algorithms", Communications of the ACM 29 (1986).
-        """
-        r, c, d = gy, self.shifted(x, 1), 1
-        while d < x.shape[self.axis]:
-            r = r + c * self.shifted(r, d)
-            c = c * self.shifted(c, d)
-            d *= 2
-        return r
+def _recurrence(g: Array, c: Array) -> Array:
+    """r with r_i = g_i + c_i r_(i+1) along the last axis; the last r is the last g.
 
-    def shifted(self, x: Array, distance: int) -> Array:
-        """Element i + distance in the place of element i; zeros at the end."""
-        shape = shape_of(x)
-        rest = (slice(None),) * (len(shape) - 1)
-        rows = slice(None, shape[self.axis] - distance)
-        index = (*rest[: self.axis], rows, *rest[self.axis :])
-        return arrays.scatter_add(x[at(self.axis, slice(distance, None))], index, shape)
+    Every second r follows from the one two places on, r_i = (g_i + c_i g_(i+1)) + c_i c_(i+1)
+    r_(i+2): the same question for half as many. The others follow from their neighbours.
+    """
+    n, xp = g.shape[-1], namespace(g, c)
+    if n < 2:
+        return g
+    if n % 2 == 0:  # the last one is known
+        last = g[..., -1:]
+        shorter = xp.concat([g[..., :-2], g[..., -2:-1] + c[..., -1:] * last], axis=-1)
+        return xp.concat([_recurrence(shorter, c[..., :-1]), last], axis=-1)
+    even, odd = c[..., ::2], c[..., 1::2]
+    inner = g[..., :-1]
+    pairs = xp.concat([inner[..., ::2] + even * g[..., 1::2], g[..., -1:]], axis=-1)
+    r = _recurrence(pairs, even * odd)
+    between = g[..., 1::2] + odd * r[..., 1:]
+    both = xp.stack([r[..., :-1], between], axis=-1)
+    both = xp.reshape(both, (*g.shape[:-1], n - 1))
+    return xp.concat([both, r[..., -1:]], axis=-1)
 
 
 def cumulative_sum(
@@ -96,8 +98,7 @@ def cumulative_prod(
 ) -> Variable:
     """The products of the first elements along ``axis``: of one, of two, ...
 
-    The gradient is exact where elements are 0 too, and takes log2(n) times the work of the value
-    for n elements.
+    The gradient is exact where elements are 0 too.
 
     Args:
         x: an array with one axis or more.

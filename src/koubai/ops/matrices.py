@@ -12,7 +12,8 @@ import numpy as np
 
 from koubai.arrays import Array, constant_like, describe, namespace, shape_of, sum_to
 from koubai.core import Function, Variable
-from koubai.ops.elementwise import copy, where
+from koubai.ops.choice import where
+from koubai.ops.elementwise import copy
 from koubai.ops.linalg import matmul
 
 

@@ -78,14 +78,24 @@ class Prod(Reduction):
         # One row for the elements of one product.
         rows = (*lengths[: len(kept)], math.prod(lengths[len(kept) :]))
         x = xp.reshape(xp.permute_dims(self.x, order), rows)
-        others = _product_before(x) * xp.flip(_product_before(xp.flip(x, axis=-1)), axis=-1)
+        others = _product_of_others(x)
         inverse = tuple(order.index(i) for i in range(len(order)))
         return self.expand(gy) * xp.permute_dims(xp.reshape(others, tuple(lengths)), inverse)
 
 
-def _product_before(x: Array) -> Array:
-    """The product of the elements before each, along the last axis."""
-    return namespace(x).cumulative_prod(x, axis=-1, include_initial=True)[..., :-1]
+def _product_of_others(x: Array) -> Array:
+    """For each element along the last axis the product of all others.
+
+    Element i is multiplied with element i + n/2; of these products, n/2 in number, the same is
+    asked, and then each element's is that of its pair, times the other of the pair.
+    """
+    xp, half = namespace(x), x.shape[-1] // 2
+    if not half:
+        return xp.ones_like(x)
+    one, two, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    others = _product_of_others(xp.concat([one * two, rest], axis=-1))
+    of_pairs, of_rest = others[..., :half], others[..., half:]
+    return xp.concat([two * of_pairs, one * of_pairs, of_rest], axis=-1)
 
 
 class Max(Reduction):

@@ -42,7 +42,7 @@ class Sort(Function):
         return namespace(x).take_along_axis(x, self.order, axis=self.axis)
 
     def backward(self, gy: Array) -> Array:
-        inverse = arrays.argsort(self.order, axis=self.axis)
+        inverse = arrays.argsort(self.order, axis=self.axis, stable=False)
         return Rearrange(inverse, self.order, self.axis)(gy)
 
 

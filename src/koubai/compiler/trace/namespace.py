@@ -136,9 +136,11 @@ from koubai.compiler.trace.shaping import (
 from koubai.compiler.trace.traced import Traced
 from koubai.ops.diagonals import diagonal, trace
 from koubai.ops.einsum import einsum, outer, tensordot, vecdot
+from koubai.ops.repeating import repeat, roll, tile
 from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
 from koubai.ops.sorting import sort
 from koubai.ops.statistics import std, var
+from koubai.ops.windows import pad, sliding_window_view
 
 __all__ = [
     "abs",
@@ -231,6 +233,7 @@ __all__ = [
     "ones",
     "ones_like",
     "outer",
+    "pad",
     "permute_dims",
     "pi",
     "positive",
@@ -239,7 +242,9 @@ __all__ = [
     "raise_unless",
     "random_uniform",
     "reciprocal",
+    "repeat",
     "reshape",
+    "roll",
     "round",
     "scatter_add",
     "setitem",
@@ -248,6 +253,7 @@ __all__ = [
     "sin",
     "sinh",
     "size",
+    "sliding_window_view",
     "sort",
     "sqrt",
     "square",
@@ -261,6 +267,7 @@ __all__ = [
     "tan",
     "tanh",
     "tensordot",
+    "tile",
     "trace",
     "transpose",
     "uint8",

@@ -274,8 +274,9 @@ class Traced(ArrayMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._refuse(
             "np.asarray(), an index into a NumPy array, or a write into one",
-            "leave asarray out; an array that is indexed or written to must be traced too: an"
-            " argument or a global, or made with np.zeros_like(x) or np.zeros(shape, like=x)",
+            "leave asarray out; to make one array of several write np.stack(...); an array that is"
+            " indexed or written to must be traced too: an argument or a global, or made with"
+            " np.zeros_like(x) or np.zeros(shape, like=x)",
         )
 
     def __float__(self) -> float:
