@@ -174,7 +174,7 @@ def dropout(x: Any, p: float = 0.5, *, generator: Generator | None = None) -> An
 
     >>> from koubai import Variable
     >>> dropout(Variable([1.0, 1.0, 1.0, 1.0]), 0.5, generator=Generator(1))
-    Variable([0., 0., 2., 2.])
+    Variable([2., 2., 2., 0.])
     """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p must be from 0 to below 1, not {p}")

@@ -2,13 +2,15 @@
 
 An argument may be an array or a number, a dict, list or tuple of such, nested at will, or a module,
 whose parameters are meant. Derivatives come in the same form (of a module, as a dict by the names
-of its parameters): arrays, or Variables if any argument is or holds a Variable, so that the result
-can be differentiated again.
+of its parameters): arrays; or Variables, so that the result can be differentiated again, if an
+argument is or holds a Variable, or if the function uses one with respect to which an enclosing
+transform differentiates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from koubai import arrays
@@ -32,7 +34,7 @@ class _Differentiated:
     """
 
     def __init__(self, name: str, args: tuple[Any, ...], argnums: Sequence[int]) -> None:
-        self.args, self.xs = list(args), []
+        self._name, self.args, self.xs = name, list(args), []
         self._builds: list[tuple[int, Any]] = []
         self.higher = any(
             isinstance(leaf, Variable) and not hasattr(arg, "named_parameters")
@@ -41,7 +43,7 @@ class _Differentiated:
         )
         for i in argnums:
             if not -len(args) <= i < len(args):
-                raise ValueError(f"{name}: no positional argument {i}, there are {len(args)}")
+                raise ValueError(f"{name}: argnums names argument {i}, called with {len(args)}")
             leaves, build = flatten(args[i])
             if hasattr(args[i], "named_parameters"):
                 xs = leaves  # a module uses its own parameters
@@ -52,8 +54,22 @@ class _Differentiated:
             self._builds.append((len(xs), build))
 
     def call(self, f: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
-        with recorded(True):
-            return f(*self.args, **kwargs)
+        """The result of f, which must not write into its arguments."""
+        creators = [x.creator for x in self.xs]
+        enclosing = _differentiated.get()
+        token = _differentiated.set((*enclosing, *self.xs))
+        try:
+            with recorded(True):
+                y = f(*self.args, **kwargs)
+        finally:
+            _differentiated.reset(token)
+        if any(x.creator is not creator for x, creator in zip(self.xs, creators, strict=True)):
+            raise ValueError(
+                f"{self._name}: the function wrote into an argument; let it write into a copy,"
+                " x = x.copy()"
+            )
+        self.higher = self.higher or _depends(flatten(y)[0], set(enclosing))
+        return y
 
     def gradients(self, y: Variable, gy: Any = None, create_graph: bool = False) -> list[Any]:
         """The gradient of y for each of ``xs``; zeros where y does not depend on it."""
@@ -67,6 +83,27 @@ class _Differentiated:
             trees.append(build(rest[:n]))
             rest = rest[n:]
         return trees
+
+
+# What the calls of transforms that are running now differentiate with respect to. In
+#     grad(lambda x: x * grad(lambda y: x * y * y)(3.0))(2.0)
+# the inner gradient depends on the outer x, although no argument of it is a Variable.
+_differentiated: ContextVar[tuple[Variable, ...]] = ContextVar("differentiated", default=())
+
+
+def _depends(ys: list[Any], xs: set[Variable]) -> bool:
+    """Whether any of ``ys`` was computed from any of ``xs``."""
+    stack = [y for y in ys if isinstance(y, Variable)] if xs else []
+    seen = set(stack)
+    while stack:
+        y = stack.pop()
+        if y in xs:
+            return True
+        for x in y.creator.inputs if y.creator is not None else ():
+            if isinstance(x, Variable) and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    return False
 
 
 def _fresh(x: Any, name: str, index: int) -> Variable:
@@ -110,7 +147,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         gradients for several argnums.
 
     Raises:
-        ValueError: if f does not return a single real number that depends on the arguments.
+        ValueError: if f does not return a single real number that depends on the arguments, or
+            writes into one of them.
 
     >>> value_and_grad(lambda x: x * x)(3.0)
     (array(9.), array(6.))
@@ -153,6 +191,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., Any]]:
         ``(y, pullback)``: ``pullback(gy)``, with gy of y's shape (and form, if y is a tree), is a
         tuple with gy^T J for each argument.
 
+    >>> import numpy as np
     >>> y, pullback = vjp(lambda x: x * x, np.array([1.0, 2.0]))
     >>> pullback(np.array([1.0, 10.0]))
     (array([ 2., 40.]),)
@@ -190,6 +229,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     It costs two backward passes: gy^T J is linear in gy, and its derivative with respect to gy, in
     the direction v, is J v.
 
+    >>> import numpy as np
     >>> jvp(lambda x: x * x, [np.array([1.0, 2.0])], [np.array([1.0, 10.0])])
     (array([1., 4.]), array([ 2., 40.]))
     """
@@ -218,6 +258,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
         A function of the arguments of f: for an output of the shape S and an argument of the shape
         T, an array of the shape S + T. One backward pass for each element of the output.
 
+    >>> import numpy as np
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -257,6 +298,7 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         A function of the arguments of f: for an argument of the shape T, an array of the shape
         T + T.
 
+    >>> import numpy as np
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
     array([[ 6.,  0.],
            [ 0., 12.]])
@@ -275,6 +317,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     Returns:
         A tuple with one result for each argument.
 
+    >>> import numpy as np
     >>> hvp(lambda x: (x**3).sum(), [np.array([1.0, 2.0])], [np.array([1.0, 1.0])])
     (array([ 6., 12.]),)
     """

@@ -82,7 +82,7 @@ def test_integers_are_constants() -> None:
 )
 def test_what_holds_no_real_numbers(value: Any) -> None:
     """Complex numbers, text and objects: no Variable, no operand, no seed; the error says why."""
-    with pytest.raises(TypeError, match="real numbers are needed"):
+    with pytest.raises(TypeError, match=r"real numbers are needed|not None"):
         Variable(value)
     x = Variable([1.0])
     with pytest.raises(TypeError, match=r"real numbers are needed|take Variables, arrays"):

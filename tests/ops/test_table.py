@@ -24,10 +24,19 @@ NOT_OPERATIONS = {
     "uint8",
     "linalg",
     # transforms
+    "checkpoint",
     "compile",
     "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "no_grad",
     "value_and_grad",
+    "vjp",
+    # random: tests/test_random.py
+    "dropout",
+    "random",
     # functions without a derivative
     *(name for name in vars(constants) if getattr(koubai, name, None) is vars(constants)[name]),
 }

@@ -135,7 +135,7 @@ def test_an_output_that_does_not_depend() -> None:
     ("call", "says"),
     [
         (lambda: grad(smooth)(X), "single number"),
-        (lambda: grad(scalar, argnums=3)(X), "no positional argument 3"),
+        (lambda: grad(scalar, argnums=3)(X), "names argument 3"),
         (lambda: grad(scalar)(np.arange(5)), "only real numbers"),
         (lambda: grad(lambda x: 3.0)(X), "does not depend"),
         (lambda: jvp(smooth, [X], [V[:2]]), "shapes of the primals"),
