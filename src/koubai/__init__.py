@@ -9,7 +9,7 @@ import sys as _sys
 from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi, uint8
 
 from koubai.array_methods import bind_methods as _bind_methods
-from koubai.compiler.compiled import compile
+from koubai.compiler import compile
 from koubai.core import Function, Variable
 from koubai.ops.constants import (
     all,
