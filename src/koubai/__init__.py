@@ -10,7 +10,7 @@ from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi
 
 from koubai import linalg, random
 from koubai.array_methods import bind_methods as _bind_methods
-from koubai.compiler.compiled import compile
+from koubai.compiler import compile
 from koubai.core import Function, Variable
 from koubai.ops.activations import erf, gelu, silu, softplus
 from koubai.ops.choice import clip, maximum, minimum, where

@@ -12,7 +12,7 @@ from compiler.agree import agree, assert_same
 
 import koubai
 from koubai import Variable
-from koubai.compiler.trace.traced import TraceError
+from koubai.compiler import TraceError
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
 

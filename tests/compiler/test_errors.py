@@ -14,7 +14,8 @@ from compiler.agree import assert_same, assert_untraced
 
 import koubai
 from koubai import Variable, nn
-from koubai.compiler.trace.traced import Traced, TraceError
+from koubai.compiler import TraceError
+from koubai.compiler.trace.traced import Traced
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
 T = np.array([2, 0])

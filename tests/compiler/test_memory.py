@@ -67,6 +67,19 @@ def test_functions_made_anew_for_each_call() -> None:
     assert [ref() for ref in kept] == [None] * 20
 
 
+def test_code_that_is_gone() -> None:
+    """A function that is made where another one was in memory is not taken for it."""
+
+    @koubai.compile
+    def apply(f: Any, x: Any) -> Any:
+        return f(x)
+
+    x = np.ones(3)
+    for i in range(50):
+        assert apply(eval(f"lambda x: x * {i}"), x)[0] == i
+        gc.collect()
+
+
 def test_nothing_is_kept_of_the_call_that_was_compiled() -> None:
     """The arrays and objects of the first call are free after it; no traced array is alive."""
 

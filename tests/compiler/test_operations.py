@@ -14,8 +14,8 @@ from ops.row import Operation, Sample, Special, Wrong
 
 import koubai
 from koubai import Variable
+from koubai.compiler import TraceError
 from koubai.compiler.trace import namespace
-from koubai.compiler.trace.traced import TraceError
 
 
 def _params(of: str) -> list[Any]:

@@ -13,7 +13,7 @@ from compiler.agree import agree, assert_same, assert_untraced
 
 import koubai
 from koubai import Function, Variable, nn
-from koubai.compiler.trace.traced import TraceError
+from koubai.compiler import TraceError
 
 X = np.arange(1.0, 4.0)
 COUNT = 0

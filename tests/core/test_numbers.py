@@ -81,8 +81,8 @@ def test_integers_are_constants() -> None:
     [1j, np.complex64(1j), np.array([1j]), [1j], "text", np.array(["text"]), [object()], None, {}],
 )
 def test_what_holds_no_real_numbers(value: Any) -> None:
-    """Complex numbers, text and objects: no Variable, no operand, no seed; the error says why."""
-    with pytest.raises(TypeError, match=r"real numbers are needed|not None"):
+    """Complex numbers, text and objects: neither a Variable nor an operand; the error says why."""
+    with pytest.raises(TypeError, match=r"real numbers are needed|an array is needed, not None"):
         Variable(value)
     x = Variable([1.0])
     with pytest.raises(TypeError, match=r"real numbers are needed|take Variables, arrays"):

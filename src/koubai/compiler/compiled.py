@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from koubai.arrays import describe
+from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret
 from koubai.compiler.program import Program, verify
 from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
-from koubai.compiler.trace.traced import NeedsNumber, tracing
+from koubai.compiler.trace.traced import tracing
 from koubai.compiler.trace.world import World, constant_key
 
 log = logging.getLogger("koubai.compile")
@@ -72,7 +72,10 @@ class CompiledFunction:
             try:
                 self.compiled[self._key(world)] = self._compile(world, args, kwargs)
             except NeedsNumber as error:
-                self.known.setdefault(world.key, set()).add(error.number)
+                known = self.known.setdefault(world.key, set())
+                if error.number in known:
+                    raise
+                known.add(error.number)
         outputs = interpret(compiled.program, world.arrays)
         return compiled.results.place(outputs, world)
 
@@ -85,36 +88,3 @@ class CompiledFunction:
         run = repeated_run(self.function, world, args, kwargs, self.known.get(world.key, ()))
         verify(run.program)
         return Compiled(run.program, run.results, world.kept)
-
-
-def compile(function: Callable[..., Any]) -> CompiledFunction:
-    """Compile ``function``: its whole work becomes one array program, run as one.
-
-    The function stays as it is: it may use Variables, ``backward()``, optimizers, NumPy, and
-    objects with arrays among their fields. Its arguments and all arrays that it can reach are the
-    program's inputs; what it assigns (parameters, optimizer state, fields) is assigned by each
-    call. Decisions are taken when it is compiled: a changed number, flag, shape or dtype in its
-    world compiles it anew.
-
-    Results are arrays and detached Variables; call ``backward()`` inside the function.
-
-    Raises:
-        TraceError: when called, for what cannot be compiled: decisions on the numbers in an array,
-            shapes that depend on them, random numbers made inside.
-
-    >>> import koubai, numpy as np
-    >>> @koubai.compile
-    ... def f(x):
-    ...     return koubai.exp(x) * 2
-    >>> f(np.zeros(2))
-    array([2., 2.])
-    >>> print(f.programs[0])
-    inputs %0: float64[2]
-    %1 = exp %0 : float64[2]
-    %2 = constant value=2.0 : float64[]
-    %3 = multiply %1 %2 : float64[2]
-    outputs %3
-    """
-    if not callable(function):
-        raise TypeError(f"compile takes a function, not {describe(function)}")
-    return CompiledFunction(function)

@@ -58,8 +58,12 @@ class Container(ABC):
         """Remove one key."""
 
     def order(self, keys: list[Any]) -> None:
-        """Give the keys, which are there already, another order, where order means something."""
-        return
+        """Give the keys, which are there already, this order."""
+        contents = self.read()
+        if list(contents) != keys:
+            for key in keys:
+                self.delete(key)
+                self.write(key, contents[key])
 
     def restore(self, contents: Contents) -> None:
         """Put back what ``read`` once returned."""
@@ -92,13 +96,6 @@ class Items(Container):
 
     def delete(self, key: Any) -> None:
         self.type.__delitem__(self.owner, key)
-
-    def order(self, keys: list[Any]) -> None:
-        contents = self.read()
-        if list(contents) != keys:
-            for key in keys:
-                self.delete(key)
-                self.write(key, contents[key])
 
 
 class Elements(Container):

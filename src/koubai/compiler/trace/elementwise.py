@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import BOOL, loop
 from koubai.compiler.trace.lifting import as_scalar, dtype_of, function, trace_of, traced
-from koubai.compiler.trace.traced import Traced, TraceError
+from koubai.compiler.trace.traced import Traced
 
 
 def _elementwise(name: str) -> Callable[..., Any]:

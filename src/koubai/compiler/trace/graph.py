@@ -14,8 +14,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from koubai.compiler.errors import TraceError
 from koubai.compiler.trace.contents import GRAPH
-from koubai.compiler.trace.traced import TraceError
 from koubai.compiler.trace.world import World
 from koubai.core import Function, Variable
 

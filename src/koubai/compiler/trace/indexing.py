@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from koubai.arrays import NUMBERS, along_axis, shape_of
+from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import BOOL, OPERAND
 from koubai.compiler.trace.elementwise import where
 from koubai.compiler.trace.lifting import function, trace_of, traced
-from koubai.compiler.trace.traced import Trace, Traced, TraceError
+from koubai.compiler.trace.traced import Trace, Traced
 from koubai.core import Variable
 
 

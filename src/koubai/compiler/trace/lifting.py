@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.errors import located
 from koubai.compiler.primitives import BOOL
-from koubai.compiler.trace.traced import Trace, Traced, located
+from koubai.compiler.trace.traced import Trace, Traced
 from koubai.core import Variable
 
 

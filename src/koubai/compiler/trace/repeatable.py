@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from koubai.arrays import describe
+from koubai.compiler.errors import TraceError
 from koubai.compiler.trace.run import Run, traced_run
-from koubai.compiler.trace.traced import TraceError
 from koubai.compiler.trace.world import World
 
 

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.errors import TraceError
 from koubai.compiler.program import digest
 from koubai.compiler.trace.contents import Container, Elements, Members, containers, same
 from koubai.compiler.trace.graph import Graphs, ended
-from koubai.compiler.trace.traced import Trace, Traced, TraceError
+from koubai.compiler.trace.traced import Trace, Traced
 from koubai.compiler.trace.world import CONSTANTS, World
 from koubai.core import Variable
 from koubai.location import caller

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
 from koubai.compiler.trace.graph import Graphs
 from koubai.compiler.trace.results import Results
-from koubai.compiler.trace.traced import Trace, Traced, TraceError, tracing
+from koubai.compiler.trace.traced import Trace, Traced, tracing
 from koubai.compiler.trace.world import World
 from koubai.location import Location
 

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from koubai.arrays import shape_of
+from koubai.compiler.errors import TraceError
 from koubai.compiler.trace.lifting import function
-from koubai.compiler.trace.traced import Traced, TraceError
+from koubai.compiler.trace.traced import Traced
 
 
 def _lengths(shape: Any) -> tuple[int, ...]:

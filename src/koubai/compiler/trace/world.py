@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from koubai.arrays import REAL
+from koubai.compiler.errors import TraceError
 from koubai.compiler.trace.contents import (
     Cell,
     Container,
@@ -38,7 +39,7 @@ from koubai.compiler.trace.contents import (
 )
 from koubai.compiler.trace.names import names_in
 from koubai.compiler.trace.packages import is_users_file, is_users_module
-from koubai.compiler.trace.traced import Traced, TraceError
+from koubai.compiler.trace.traced import Traced
 from koubai.core import Variable
 from koubai.recording import recording
 
