@@ -264,6 +264,31 @@ def test_neighbours_share_no_memory() -> None:
     assert_same(x, expected)
 
 
+def test_results_share_what_eager_shares() -> None:
+    """A view that is returned or kept is one: of an argument, written to or not, of a result."""
+
+    def f(x: Any, y: Any, i: Any) -> Any:
+        rows, turned, new = x[1:], y.T, x * 2
+        x += 1
+        return rows, rows[0], turned[0:1], new, new[i], new.reshape(-1), new[:, None], [rows]
+
+    x, y = X.copy(), X.copy()
+    expected = f(x, y, np.int64(1))
+    expected_arrays = [x, y, *expected[:-1], expected[-1][0]]
+    x, y = X.copy(), X.copy()
+    compiled = koubai.compile(f)
+    for _ in range(2):
+        x[...] = X
+        actual = compiled(x, y, np.int64(1))
+        assert_same(expected, actual)
+        arrays = [x, y, *actual[:-1], actual[-1][0]]
+        for i, one in enumerate(arrays):
+            for j, other in enumerate(arrays):
+                shares = np.shares_memory(expected_arrays[i], expected_arrays[j])
+                assert np.shares_memory(one, other) == shares, (i, j)
+                assert (one is other) == (expected_arrays[i] is expected_arrays[j])
+
+
 def test_state_that_shares_memory_with_an_argument() -> None:
     """A layer that kept a view of the last batch, and is given a batch that it writes to."""
     kept: dict[str, Any] = {}

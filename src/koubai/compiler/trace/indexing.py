@@ -66,14 +66,17 @@ def _is_basic(part: Any) -> bool:
 def getitem(x: Any, index: Any, /) -> Traced:
     trace, parts = trace_of(x, index), _parts(index)
     known, operands = _split(trace, parts)
-    y = trace.emit("getitem", traced(trace, x, x.dtype), *operands, index=known)
+    x = traced(trace, x, x.dtype)
+    y = trace.emit("getitem", x, *operands, index=known)
     if not y.shape and Ellipsis not in known:
         y.scalar = True
-    elif isinstance(x, Traced) and all(map(_is_basic, parts)):
-        y.as_view_of(
+    elif all(map(_is_basic, parts)):
+        return y.as_view(
+            "getitem",
             x,
-            derive=lambda base: trace.emit("getitem", base, *operands, index=known),
+            *operands,
             put=lambda base, new: trace.emit("setitem", base, new, *operands, index=known),
+            index=known,
         )
     return y
 

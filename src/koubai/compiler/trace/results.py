@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.errors import TraceError
+from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import digest
 from koubai.compiler.trace.contents import Container, Elements, Members, containers, same
 from koubai.compiler.trace.graph import Graphs, ended
@@ -36,6 +37,7 @@ class Call:
     outputs: Sequence[Any]
     world: World
     made: Sequence[Any] = ()
+    views: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,16 @@ class Input:
 
     def make(self, call: Call) -> Any:
         return call.world.arrays[self.number]
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """A view of an input or an output, taken in each call: it shares memory as in eager."""
+
+    number: int
+
+    def make(self, call: Call) -> Any:
+        return call.views[self.number]
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ class Constant:
         return f"Constant({self.value!r})" if is_plain else f"Constant({type(self.value)})"
 
 
-Recipe = Output | Input | Owner | Made | Tuple | Constant
+Recipe = Output | Input | Viewed | Owner | Made | Tuple | Constant
 Items = list[tuple[Recipe, Recipe]]
 """Recipes for keys, which may be objects of the world, and for their values."""
 
@@ -123,6 +135,18 @@ class Blueprint:
         if isinstance(self.empty, np.ndarray):
             return f"{self.empty.dtype}{self.empty.shape}{digest(self.empty)}"
         return f"{type(self.empty)}{self.contents}{self.computed}"
+
+
+@dataclass
+class ViewRecipe:
+    """How a view is taken: a primitive, of an array that is an input, an output or a view."""
+
+    op: str
+    inputs: list[Recipe]
+    params: dict[str, Any]
+
+    def make(self, call: Call) -> Any:
+        return PRIMITIVES[self.op].run(*[x.make(call) for x in self.inputs], **self.params)
 
 
 class Results:
@@ -145,7 +169,8 @@ class Results:
         value: Any,
     ) -> None:
         self.blueprints: list[Blueprint] = []
-        describe = _Describe(trace, inputs, world, self.blueprints)
+        self.views: list[ViewRecipe] = []
+        describe = _Describe(trace, inputs, world, self.blueprints, self.views)
         self.written = [(i, describe.output(x)) for i, x in enumerate(inputs) if x.value != i]
         self.assigned: list[tuple[int, Recipe, Recipe]] = []
         self.deleted: list[tuple[int, Recipe]] = []
@@ -171,14 +196,16 @@ class Results:
 
     def text(self) -> str:
         """Equal for two runs that left the same behind."""
-        return repr(
-            (self.value, self.assigned, self.deleted, self.orders, self.written, self.blueprints)
-        )
+        where = (self.assigned, self.deleted, self.orders, self.written)
+        return repr((self.value, where, self.blueprints, self.views))
 
     def place(self, outputs: Sequence[Any], world: World) -> Any:
         """Put the outputs of one run into the world of this call; the value to return."""
         self._check_memory(world)
         call = Call(self._owned(outputs, world), world)
+        call.views = views = []
+        for view in self.views:
+            views.append(view.make(call))  # noqa: PERF401  # it may be a view of one before it
         call.made = [_empty_like(blueprint.empty) for blueprint in self.blueprints]
         for x, blueprint in zip(call.made, self.blueprints, strict=True):
             for place, recipes in zip(containers(x), blueprint.contents, strict=True):
@@ -234,9 +261,14 @@ class _Describe:
     """From the values of one trace to recipes."""
 
     def __init__(
-        self, trace: Trace, inputs: list[Traced], world: World, blueprints: list[Blueprint]
+        self,
+        trace: Trace,
+        inputs: list[Traced],
+        world: World,
+        blueprints: list[Blueprint],
+        views: list[ViewRecipe],
     ) -> None:
-        self.trace, self.blueprints = trace, blueprints
+        self.trace, self.blueprints, self.views = trace, blueprints, views
         self.inputs = {id(x): i for i, x in enumerate(inputs)}
         self.owners = {id(c.owner): i for i, c in enumerate(world.containers)}
         self.outputs: list[Traced] = []
@@ -251,14 +283,26 @@ class _Describe:
             self.outputs.append(x)
         return self.numbers[id(x)]
 
+    def traced(self, x: Traced, owner: Any) -> Recipe:
+        """A recipe for an array."""
+        if id(x) in self.inputs:
+            return Input(self.inputs[id(x)])
+        if x.view is None:
+            # A Variable holds arrays, also where an operation gave a scalar.
+            return Output(self.output(x), x.scalar and not isinstance(owner, Variable))
+        if id(x) not in self.numbers:
+            x.value  # noqa: B018  # an error, if it isn't known whether it is a view
+            parts = [self.traced(part, owner) for part in (x.view.base, *x.view.operands)]
+            self.alive.append(x)
+            self.numbers[id(x)] = len(self.views)
+            self.views.append(ViewRecipe(x.view.op, parts, x.view.params))
+        return Viewed(self.numbers[id(x)])
+
     def recipe(self, x: Any, what: str, owner: Any = None) -> Recipe:
         if isinstance(x, Traced):
             if x.trace is not self.trace:
                 raise TraceError(f"{what} is {x!r} of another compiled call, which has ended")
-            if id(x) in self.inputs:
-                return Input(self.inputs[id(x)])
-            # A Variable holds arrays, also where an operation gave a scalar.
-            return Output(self.output(x), x.scalar and not isinstance(owner, Variable))
+            return self.traced(x, owner)
         if id(x) in self.owners:
             return Owner(self.owners[id(x)])
         if id(x) in self.made:

@@ -25,13 +25,10 @@ def reshape(x: Traced, /, shape: int | tuple[int, ...]) -> Traced:
         shape = tuple([x.size // known if n == -1 else n for n in shape])
     y = x.trace.emit("reshape", x, shape=shape)
     y.scalar = x.scalar and not shape
-    if [n for n in shape if n != 1] == [n for n in x.shape if n != 1]:
-        return y.as_view_of(
-            x,
-            derive=lambda base: reshape(base, shape),
-            put=lambda base, new: reshape(new, base.shape),
-        )
-    return y.as_view_of(x, derive=None, put=None)
+    # With the same lengths, but for those of 1, it is always a view.
+    is_view = [n for n in shape if n != 1] == [n for n in x.shape if n != 1]
+    put: Any = (lambda base, new: reshape(new, base.shape)) if is_view else None
+    return y.as_view("reshape", x, put=put, shape=shape)
 
 
 @function
@@ -40,11 +37,7 @@ def permute_dims(x: Traced, /, axes: tuple[int, ...]) -> Traced:
     y = x.trace.emit("permute_dims", x, axes=axes)
     y.scalar = x.scalar
     inverse = tuple([axes.index(i) for i in range(x.ndim)])
-    return y.as_view_of(
-        x,
-        derive=lambda base: permute_dims(base, axes),
-        put=lambda base, new: permute_dims(new, inverse),
-    )
+    return y.as_view("permute_dims", x, put=lambda base, new: permute_dims(new, inverse), axes=axes)
 
 
 @function
@@ -66,9 +59,8 @@ def broadcast_to(x: Traced, /, shape: int | tuple[int, ...]) -> Traced:
     def refuse(*_: Traced) -> NoReturn:
         raise TraceError("a write in place to a result of broadcast_to; write to a copy of it")
 
-    return x.trace.emit("broadcast_to", x, shape=shape).as_view_of(
-        x, derive=lambda base: broadcast_to(base, shape), put=refuse
-    )
+    y = x.trace.emit("broadcast_to", x, shape=shape)
+    return y.as_view("broadcast_to", x, put=refuse, shape=shape)
 
 
 @function

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -31,8 +32,6 @@ from koubai.compiler.program import Instruction, Program
 from koubai.location import Location, caller
 
 _UNKNOWN = -1  # the number of no value
-_Derive = Callable[["Traced"], "Traced"]
-_Put = Callable[["Traced", "Traced"], "Traced"]
 
 tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 """Whether a function runs on traced arrays now."""
@@ -83,26 +82,33 @@ class Trace:
         return self.emit("constant", value=value)
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """How a view is taken: ``op`` of the primitives, on ``base``.
+
+    Attributes:
+        put: from the base and the new value of the view to the new value of the base. None for a
+            reshape that is a view or a copy, depending on the order in memory: that does not
+            matter unless one is used after a write to the other, which is refused.
+    """
+
+    base: Traced
+    op: str
+    operands: tuple[Traced, ...]
+    params: dict[str, Any]
+    put: Callable[[Traced, Traced], Traced] | None
+
+
 class Traced(ArrayMethods):
     """An array in a function that is being compiled.
 
     Attributes:
         type: dtype and shape.
         scalar: whether it stands for a NumPy scalar.
-        base: what it is a view of; None if it has storage of its own.
+        view: how it is a view of another; None if it has storage of its own.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_derive",
-        "_from",
-        "_put",
-        "_value",
-        "base",
-        "scalar",
-        "trace",
-        "type",
-    )
+    __slots__ = ("__weakref__", "_from", "_value", "scalar", "trace", "type", "view")
     __hash__ = None  # type: ignore[assignment]  # as of ndarrays
     cannot = (
         "{function} cannot be compiled: it is not among the functions that the compiler knows, or"
@@ -112,7 +118,7 @@ class Traced(ArrayMethods):
 
     def __init__(self, trace: Trace, value: int, type_: Type, scalar: bool = False) -> None:
         self.trace, self._value, self.type, self.scalar = trace, value, type_, scalar
-        self.base: Traced | None = None
+        self.view: View | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -124,43 +130,49 @@ class Traced(ArrayMethods):
 
     # Views and writes.
 
-    def as_view_of(self, base: Traced, derive: _Derive | None, put: _Put | None) -> Traced:
-        """Note that NumPy would have made this a view.
+    @property
+    def base(self) -> Traced | None:
+        """As of ndarrays: what this is a view of."""
+        return self.view.base if self.view else None
 
-        Args:
-            base: what it is a view of.
-            derive: from the base to the view, for when the base has been written to.
-            put: from the base and the new value of the view to the new value of the base.
-                Neither, where it is a view or a copy, depending on the order in memory: that does
-                not matter unless one is used after a write to the other, which is refused.
-        """
+    def as_view(
+        self,
+        op: str,
+        base: Traced,
+        *operands: Traced,
+        put: Callable[[Traced, Traced], Traced] | None,
+        **params: Any,
+    ) -> Traced:
+        """Note that this, the primitive ``op`` of ``base``, is a view in NumPy; see ``View``."""
         if not base.scalar:
-            self.base, self._from, self._derive, self._put = base, base.value, derive, put
+            self.view, self._from = View(base, op, operands, params, put), base.value
         return self
 
     @property
     def value(self) -> int:
         """The number of the value in the program that it stands for now."""
-        stale = self.base is not None and self._from != self.base.value
-        if self._value == _UNKNOWN or (stale and self._derive is None):
+        view = self.view
+        stale = view is not None and self._from != view.base.value
+        if self._value == _UNKNOWN or (stale and view is not None and view.put is None):
             raise TraceError(
                 f"{self!r} is used after a write in place to a reshape of it, or to what it is a"
                 " reshape of, which may share its memory or not; reshape a copy,"
                 " x.copy().reshape(...)"
             )
-        if stale and self.base is not None and self._derive is not None:
-            self._value, self._from = self._derive(self.base)._value, self.base.value
+        if stale and view is not None:
+            new = self.trace.emit(view.op, view.base, *view.operands, **view.params)
+            self._value, self._from = new._value, view.base.value
         return self._value
 
     def write(self, new: Traced) -> None:
         """Stand for the value of ``new`` from now on: a write in place."""
-        if self.base is not None and self._put is not None:
-            self.base.write(self._put(self.base, new))
+        if self.view is not None and self.view.put is not None:
+            self.view.base.write(self.view.put(self.view.base, new))
             return
         value, root = new.value, self
-        while root.base is not None:
-            root = root.base
-        root._value, self.base = _UNKNOWN, None
+        while root.view is not None:
+            root = root.view.base
+        root._value, self.view = _UNKNOWN, None
         self._value = value
 
     def _updated(self, new: Any) -> Traced:
