@@ -84,9 +84,7 @@ def as_targets(x: Array, t: Array) -> Array:
             f" probabilities for each row of x; t is {describe(t)}"
         )
     xp = namespace(t)
-    raise_unless(
-        xp.all(t >= 0) & xp.all(t < classes), f"labels t must lie between 0 and {classes - 1}"
-    )
+    raise_unless(xp.all((t >= 0) & (t < classes)), f"labels t must lie between 0 and {classes - 1}")
     one_hot = xp.reshape(t, (n, 1)) == xp.arange(classes, dtype=t.dtype)
     return xp.astype(one_hot, x.dtype)
 
