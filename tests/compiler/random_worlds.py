@@ -225,15 +225,15 @@ def _random_statement(rng: Rng, world: Any) -> tuple[Statement, Statement]:
     return statement(), structure()
 
 
-def canonical(x: Any, seen: dict[int, int] | None = None) -> Any:
+def canonical(x: Any, seen: Any = None) -> Any:
     """What there is, and what is the same object as what: equal for worlds that are alike."""
     seen = {} if seen is None else seen
     if isinstance(x, np.generic | int | float | str | None):
         return type(x).__name__, float(x) if isinstance(x, np.generic) else x
     if id(x) in seen:
-        return seen[id(x)]
+        return seen[id(x)][0]
     if not isinstance(x, tuple):
-        seen[id(x)] = len(seen)
+        seen[id(x)] = len(seen), x  # kept, for the id of what is gone may be used again
     if isinstance(x, np.ndarray):
         return str(x.dtype), x.shape, x.tolist()
     inside = {key: canonical(child, seen) for key, child in children(x).items()}

@@ -71,7 +71,7 @@ def module_global(name: str, *values: Any) -> list[Any]:
     return setter(sys.modules[__name__], name, *values)
 
 
-NUMBERS = [3.0, 2, True, "a", None, float("nan"), -0.0, 0.0, 2.0]
+NUMBERS = [3.0, 2, True, 1, 1.0, "a", None, float("nan"), -0.0, 0.0, 2.0]
 
 
 def kinds(x: Any, value: Any) -> Any:
@@ -264,6 +264,30 @@ def test_globals_of_methods(f: Any) -> None:
     follows(g, module_global("RATE", 3.0, 2.0))
 
 
+POWER = 2
+
+
+class Powers:
+    """A special method is the only one that uses the global."""
+
+    def __call__(self, x: Any) -> Any:
+        return x**POWER
+
+
+def test_special_methods_and_classes_made_inside() -> None:
+    """``__call__`` of an object; the body of a class that the function makes."""
+    powers = Powers()
+
+    def f(x: Any) -> Any:
+        class Inside:
+            power = POWER
+
+        return x * Inside.power
+
+    for g in (lambda x: powers(x), f):
+        follows(g, module_global("POWER", 3, 2), programs=2)
+
+
 def helper(x: Any) -> Any:
     return x * RATE + second(x)
 
@@ -329,6 +353,13 @@ def test_functions_themselves() -> None:
         lambda x: chosen["f"](x),
         setter(chosen, "f", np.tanh, lambda x: x * 2, koubai.exp, Config.static, np.exp),
     )
+
+
+def test_a_class_of_ours_that_is_replaced() -> None:
+    """A layer of koubai's by another one: they have no attributes to be told from each other."""
+    model = nn.Sequential(nn.ReLU())
+    relu = model.layers
+    follows(model, setter(model, "layers", (nn.Tanh(),), relu), Variable(X - 2), programs=2)
 
 
 def test_a_class_that_is_replaced() -> None:

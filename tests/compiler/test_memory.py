@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,9 @@ def test_code_that_is_gone() -> None:
     x = np.ones(3)
     for i in range(50):
         assert apply(eval(f"lambda x: x * {i}"), x)[0] == i
-        gc.collect()
+    by = koubai.compile(lambda number, x: x * float(number))
+    for i in range(50):
+        assert by(Fraction(i), x)[0] == i  # known by identity
 
 
 def test_nothing_is_kept_of_the_call_that_was_compiled() -> None:

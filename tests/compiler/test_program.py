@@ -181,9 +181,18 @@ def test_the_interpreter_drops_what_is_not_needed() -> None:
     assert peak < 3 * big.nbytes
 
 
+def sharing(xs: list[Any]) -> list[tuple[int, int, bool]]:
+    """Which of the values share memory, and which are one."""
+    pairs = [(i, j) for i in range(len(xs)) for j in range(i)]
+    return [(i, j, xs[i] is xs[j]) for i, j in pairs if np.shares_memory(xs[i], xs[j])]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_programs(seed: int) -> None:
-    """Random compositions, with views and writes in place: traced and interpreted = NumPy."""
+    """Random compositions, with views and writes in place: traced and interpreted = NumPy.
+
+    Values, and what shares memory with what.
+    """
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
         inputs, steps = random_program(rng, 20)
@@ -195,5 +204,6 @@ def test_random_programs(seed: int) -> None:
             actual = compiled(*actual_inputs)
             assert_same(expected_inputs, actual_inputs, f"inputs, seed {seed}")
             assert_same(expected, actual, f"seed {seed}")
+    assert sharing(expected) == sharing(actual)
     (program,) = compiled.programs
     verify(program)

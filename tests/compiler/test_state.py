@@ -238,7 +238,7 @@ def world_of_everything() -> Any:
     )
 
 
-def picture(x: Any, seen: dict[int, int] | None = None) -> Any:
+def picture(x: Any, seen: Any = None) -> Any:
     """All that there is in a world, down to identities: equal before and after if it is as was."""
     seen = {} if seen is None else seen
     if isinstance(x, np.ndarray):
@@ -246,8 +246,8 @@ def picture(x: Any, seen: dict[int, int] | None = None) -> Any:
     if isinstance(x, int | float | str | np.generic | type | None):
         return x
     if id(x) in seen:
-        return seen[id(x)]
-    seen[id(x)] = len(seen)
+        return seen[id(x)][0]
+    seen[id(x)] = len(seen), x  # kept, for the id of what is gone may be used again
     if isinstance(x, dict):
         return [(k, picture(v, seen)) for k, v in x.items()]
     if isinstance(x, list | tuple | deque | set):

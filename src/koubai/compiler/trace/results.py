@@ -180,7 +180,7 @@ class Results:
             _refuse_growth(place, before, after)
             self.deleted += [(i, describe.recipe(k, "a key")) for k in before if k not in after]
             new = {k: x for k, x in after.items() if k not in before or before[k] is not x}
-            self.assigned += [(i, *item) for item in describe.items(new, place.owner)]
+            self.assigned += [(i, *item) for item in describe.items(new)]
             natural = [k for k in before if k in after] + [k for k in after if k not in before]
             if list(after) != natural:
                 self.orders.append((i, [describe.recipe(k, "a key") for k in after]))
@@ -192,7 +192,6 @@ class Results:
         program.outputs = [x.value for x in describe.outputs]
         read = {value for instruction in program.instructions for value in instruction.inputs}
         self.used = [i for i in range(len(inputs)) if i in {*read, *program.outputs}]
-        self.given = [value < len(inputs) for value in trace.program.outputs]
 
     def text(self) -> str:
         """Equal for two runs that left the same behind."""
@@ -246,15 +245,14 @@ class Results:
                     )
 
     def _owned(self, outputs: Sequence[Any], world: World) -> list[Any]:
-        """The outputs as arrays that nobody else holds, and that nothing will be written into."""
+        """The outputs as arrays that belong to nobody else, and that nothing is written into."""
         written = [world.arrays[i] for i, _ in self.written]
-        owned: list[Any] = []
-        for x, given in zip(outputs, self.given, strict=True):
-            shared = given or not x.flags.writeable or any(x is other for other in owned)
-            if shared or any(np.may_share_memory(x, other) for other in written):
-                x = x.copy("K")
-            owned.append(x)
-        return owned
+        return [
+            x.copy("K")
+            if not x.flags.writeable or any(np.may_share_memory(x, other) for other in written)
+            else x
+            for x in outputs
+        ]
 
 
 class _Describe:
@@ -283,26 +281,25 @@ class _Describe:
             self.outputs.append(x)
         return self.numbers[id(x)]
 
-    def traced(self, x: Traced, owner: Any) -> Recipe:
+    def traced(self, x: Traced) -> Recipe:
         """A recipe for an array."""
         if id(x) in self.inputs:
             return Input(self.inputs[id(x)])
         if x.view is None:
-            # A Variable holds arrays, also where an operation gave a scalar.
-            return Output(self.output(x), x.scalar and not isinstance(owner, Variable))
+            return Output(self.output(x), x.scalar)
         if id(x) not in self.numbers:
             x.value  # noqa: B018  # an error, if it isn't known whether it is a view
-            parts = [self.traced(part, owner) for part in (x.view.base, *x.view.operands)]
+            parts = [self.traced(part) for part in (x.view.base, *x.view.operands)]
             self.alive.append(x)
             self.numbers[id(x)] = len(self.views)
             self.views.append(ViewRecipe(x.view.op, parts, x.view.params))
         return Viewed(self.numbers[id(x)])
 
-    def recipe(self, x: Any, what: str, owner: Any = None) -> Recipe:
+    def recipe(self, x: Any, what: str) -> Recipe:
         if isinstance(x, Traced):
             if x.trace is not self.trace:
                 raise TraceError(f"{what} is {x!r} of another compiled call, which has ended")
-            return self.traced(x, owner)
+            return self.traced(x)
         if id(x) in self.owners:
             return Owner(self.owners[id(x)])
         if id(x) in self.made:
@@ -319,13 +316,13 @@ class _Describe:
         computed = isinstance(x, Variable) and x._creator is not None
         blueprint = Blueprint(_empty_like(x), [], computed)
         self.blueprints.append(blueprint)
-        blueprint.contents += [self.items(place.read(), x) for place in found]
+        blueprint.contents += [self.items(place.read()) for place in found]
         return Made(number)
 
-    def items(self, contents: dict[Any, Any], owner: Any) -> Items:
-        """Recipes for keys and values of a container of ``owner``."""
+    def items(self, contents: dict[Any, Any]) -> Items:
+        """Recipes for the keys and values of a container."""
         return [
-            (self.recipe(key, "a key"), self.recipe(x, f"what it assigned to {key!r:.60}", owner))
+            (self.recipe(key, "a key"), self.recipe(x, f"what it assigned to {key!r:.60}"))
             for key, x in contents.items()
         ]
 

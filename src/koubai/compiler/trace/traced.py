@@ -178,7 +178,9 @@ class Traced(ArrayMethods):
     def _updated(self, new: Any) -> Traced:
         """x += y writes in place, as ndarrays do: dtype and shape stay."""
         if not isinstance(new, Traced):
-            raise TraceError(f"a {type(new).__name__} cannot be written into {self!r}; x = x + y")
+            raise TraceError(
+                f"a {type(new).__name__} cannot be written into {self!r} in place; write x = x + y"
+            )
         if self.scalar:
             return new
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):
