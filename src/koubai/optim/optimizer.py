@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from koubai.arrays import NUMBERS, Array, describe, is_array, is_floating, namespace
 from koubai.core.variable import Variable, array_of
 
@@ -130,6 +132,8 @@ def like(x: Array, other: Array) -> Array:
     no arrays to the compiler; and a float64 scalar (a step count, a learning rate from
     ``np.geomspace``) would turn float32 parameters into float64.
     """
+    if type(x) is type(other) is np.ndarray and x.dtype == other.dtype:
+        return x  # nearly always; the rest takes longer than a small update
     xp = namespace(other)
     return xp.astype(xp.asarray(x), other.dtype, copy=False)
 
