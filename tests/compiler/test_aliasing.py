@@ -62,6 +62,8 @@ def write(f: Any) -> Any:
         lambda x: x[:, None, ::-1].__setitem__((0, 0, 0), 9),
         lambda x: x.reshape(2, 1, 3).__setitem__((0, 0, 0), 9),
         lambda x: x.reshape(2, 3).__setitem__(x > 3, 9),
+        lambda x: x.reshape(2, 1, 3).transpose(2, 0, 1)[1].__setitem__(0, 9),
+        lambda x: x.__setitem__([], 9),
         lambda x: x[1:].__iadd__(1),
         lambda x: x.__iadd__(1),
         lambda x: x.__isub__(x),
@@ -166,7 +168,7 @@ def test_masks_in_place() -> None:
         mask, other = x > 2, x < 5
         same = mask
         mask &= other
-        mask[0] |= other[1]
+        mask |= other[1]
         mask ^= True
         return mask, same, mask is same
 
@@ -415,6 +417,7 @@ def test_writes_that_numpy_refuses() -> None:
         lambda x: x.__setitem__(9, 1),
         lambda x: x.__setitem__(x[0] > 0, 1),
         lambda x: x.__setitem__(x.T > 0, 1),
+        lambda x: x.__setitem__(x[:1] > 0, 1),
         lambda x: operator.setitem(x.sum(), (), 1),
         lambda x: operator.setitem(x.sum(), ..., 1),
         lambda x: np.broadcast_to(x, (2, 2, 3)).__setitem__(0, 1),

@@ -237,8 +237,11 @@ def test_wrong_shapes() -> None:
     with pytest.raises(ValueError, match=r"(?s)MeanSquaredError.*same shape.*test_errors\.py"):
         koubai.compile(loss)(X, np.ones(3))
     for f in (lambda x, t: x + t, lambda x, t: x @ x, lambda x, t: np.maximum(x, t)):
-        with pytest.raises(ValueError, match=r"(?s)float64\[2, 3\].*at test_errors\.py:\d+, in"):
+        with pytest.raises(
+            ValueError, match=r"(?s)float64\[2, 3\].*at test_errors\.py:\d+, in"
+        ) as e:
             koubai.compile(f)(X, T)
+        assert str(e.value).count("\n") == 1, "the line is named once"
     with pytest.raises(ValueError, match=r"axis 2 is out of bounds"):
         koubai.compile(lambda x: np.sum(x, axis=2))(X)
     with pytest.raises(IndexError, match=r"(?s)out of bounds.*test_errors\.py"):

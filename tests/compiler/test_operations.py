@@ -340,6 +340,34 @@ def test_reductions(name: str) -> None:
         assert_same_outcome(f, x)
 
 
+def test_means_of_half_precision() -> None:
+    """NumPy adds float16 up in float32."""
+    x = np.full((3000, 2), 1.1, np.float16)
+    for axis in (None, 0, 1):
+        assert_same_outcome(lambda x: np.mean(x, axis=axis), x)  # noqa: B023
+
+
+def test_a_constant_scattered_by_traced_indices() -> None:
+    """The array is known, the indices are not."""
+    t = np.array([3, 0])
+    assert_same_outcome(lambda t: koubai.scatter_add(np.ones(2), (t,), (5,)), t)
+    assert_same_outcome(lambda t: koubai.scatter_add(np.ones((2, 2)), (t, slice(2)), (5, 3)), t)
+
+
+def test_the_order_in_memory() -> None:
+    """Of copies, casts and results: what is computed from them is equal to the last bit."""
+    x = np.arange(6.0).reshape(2, 3)
+
+    def f(x: Any) -> Any:
+        y = x.T + 1
+        z = y * 1
+        z[0] = 5
+        return y, x.T.copy(), np.copy(x.T), x.T.astype(np.float32), z, np.where(x.T > 1, x.T, 0)
+
+    for a, b in zip(f(x), koubai.compile(f)(x), strict=True):
+        assert a.strides == b.strides
+
+
 def test_ties_and_nan() -> None:
     """The first of equal ones, and NaN, as NumPy has it."""
     for x in ([1.0, 3.0, 3.0, -1.0, -1.0], [1.0, np.nan, 5.0], [True, False, True], [-0.0, 0.0]):
@@ -376,6 +404,7 @@ def test_ties_and_nan() -> None:
         lambda x: np.ones((2,), like=x) + np.zeros(2, like=x) + np.full(2, 3.0, like=x),
         lambda x: np.eye(3, like=x),
         lambda x: np.round(x),
+        lambda x: (x[[]], x[[], 0], x[:, []]),
         lambda x: x.astype(np.int64),
         lambda x: x.astype(bool),
         lambda x: np.astype(x, np.float32),

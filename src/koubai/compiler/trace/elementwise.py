@@ -85,7 +85,7 @@ _pow = _elementwise("pow")
 @function
 def pow(x1: Any, x2: Any, /) -> Any:
     # The exponents for which NumPy does not call its power function either.
-    if isinstance(x2, int | float) and x2 in (2, 0.5) and x1.dtype.kind == "f" and not x1.scalar:
+    if isinstance(x2, int | float) and x2 in (2, 0.5) and x1.dtype.kind == "f":
         return multiply(x1, x1) if x2 == 2 else sqrt(x1)
     return _pow(x1, x2)
 
