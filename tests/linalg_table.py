@@ -267,7 +267,7 @@ def _calls(name: str, prepare: Any = lambda x: x) -> dict[str, Any]:
 
 
 SQUARES = [(3, 3), (1, 1), (3, 1, 2, 2), (0, 2, 2)]
-RECTANGLES = [(3, 3), (1, 1), (4, 2), (2, 4), (3, 3, 2), (2, 2, 3)]
+RECTANGLES = [(3, 3), (1, 1), (4, 2), (3, 4), (3, 3, 2), (2, 2, 3)]
 NORMS: list[Any] = [
     sample(real(3), **kwargs)
     for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, 4, inf, -inf, 1.5, 0.5, -1.5))]

@@ -611,6 +611,7 @@ OPERATIONS = [
         [
             *reductions(),
             sample(real(0, 3)),
+            sample(real(2, 3, 4), axis=0),
             sample(real(2, 3), axis=(), torch=False),
             sample(sparse(4, 4), axis=0),
             sample(sparse(6, 3), axis=-1),

@@ -69,13 +69,15 @@ def targets() -> list[Target]:
                 if target is not None:
                     found.append(target)
 
+    # What something else calls too is no part of a backward; nor, then, is what that calls.
     chosen = {t for t in found if _is_backward(t) or _may_be_part_of_one(t)}
     while others := {
         t for t in chosen if not _is_backward(t) and not mentioned_by[t.node.name] <= chosen
     }:
         chosen -= others
-    for _ in chosen:  # as many rounds as the longest chain of calls may have links
-        for t in chosen - {t for t in chosen if isinstance(t.owner, type)}:
+    functions = [t for t in chosen if t.owner is t.module]
+    for _ in functions:  # as many rounds as a chain of calls may have links
+        for t in functions:
             t.users.update(*[user.users for user in mentioned_by[t.node.name] if user])
     return [t for t in found if t in chosen and t.users]
 
