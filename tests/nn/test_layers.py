@@ -114,10 +114,18 @@ def test_sequential_subclass_may_add_fields() -> None:
     assert [name for name, _ in Scaled().named_parameters()] == ["0.W", "0.b", "scale"]
 
 
-def test_sequential_takes_modules_only() -> None:
-    """A bare function among the layers is refused where it is given, not at the first call."""
-    with pytest.raises(TypeError, match=r"layer 1 is <function relu.*not a module"):
-        nn.Sequential(nn.Linear(1, 1), koubai.relu)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (koubai.relu, r"layer 1 is <function relu.*not a module; write a class with nn\.Module"),
+        (nn.ReLU, r"layer 1 is the class ReLU, not a module; write ReLU\(\.\.\.\)"),
+        ([nn.ReLU()], r"layer 1 is a list, not a module; write Sequential\(\*layers\)"),
+    ],
+)
+def test_sequential_takes_modules_only(given: Any, message: str) -> None:
+    """Anything else is refused where it is given, not at the first call, with what to write."""
+    with pytest.raises(TypeError, match=f"Sequential: {message}"):
+        nn.Sequential(nn.Linear(1, 1), given)
 
 
 def test_gradients_against_torch() -> None:
