@@ -9,6 +9,7 @@ from koubai import arrays
 from koubai.arrays import (
     Array,
     describe,
+    first_outside,
     is_floating,
     is_integer,
     namespace,
@@ -84,7 +85,11 @@ def as_targets(x: Array, t: Array) -> Array:
             f" probabilities for each row of x; t is {describe(t)}"
         )
     xp = namespace(t)
-    raise_unless(xp.all((t >= 0) & (t < classes)), f"labels t must lie between 0 and {classes - 1}")
+    raise_unless(
+        xp.all((t >= 0) & (t < classes)),
+        f"labels t must lie between 0 and {classes - 1}",
+        lambda: first_outside(t, classes),
+    )
     one_hot = xp.reshape(t, (n, 1)) == xp.arange(classes, dtype=t.dtype)
     return xp.astype(one_hot, x.dtype)
 
