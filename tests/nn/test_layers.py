@@ -77,6 +77,17 @@ def test_linear_refuses(arguments: dict[str, Any], message: str) -> None:
         nn.Linear(**{"in_features": 2, "out_features": 3, **arguments})
 
 
+def test_linear_of_images() -> None:
+    """Images that nobody has flattened: the error says how; rows of another length have no cure."""
+    layer = nn.Linear(6, 2)
+    images = np.ones((5, 3, 2), np.float32)
+    with pytest.raises(ValueError, match=r"not \(5, 3, 2\).*write x\.reshape\(len\(x\), -1\)"):
+        layer(images)
+    assert layer(images.reshape(len(images), -1)).shape == (5, 2)
+    with pytest.raises(ValueError, match=r"not \(5, 3, 3\), \(6, 2\) and \(2,\)\n"):
+        layer(np.ones((5, 3, 3), np.float32))
+
+
 @pytest.mark.parametrize(
     ("layer", "function"),
     [(nn.ReLU(), koubai.relu), (nn.Sigmoid(), koubai.sigmoid), (nn.Tanh(), koubai.tanh)],
