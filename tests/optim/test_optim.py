@@ -298,4 +298,5 @@ def test_numpy_numbers_become_python_floats() -> None:
 def test_repr() -> None:
     """Kind, number of parameters and settings."""
     assert repr(SGD(parameters(), lr=0.1)) == "SGD(3 parameters, lr=0.1, momentum=0.0)"
+    assert repr(SGD([Variable(1.0)], lr=0.1)) == "SGD(1 parameter, lr=0.1, momentum=0.0)"
     assert repr(Adam(parameters())) == "Adam(3 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08)"

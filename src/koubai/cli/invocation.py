@@ -25,7 +25,7 @@ def command_line(*arguments: object) -> str:
 
 def _program() -> list[str]:
     path = Path(sys.argv[0])
-    if path.name == "__main__.py":
+    if path.parts[-2:] == ("koubai", "__main__.py"):
         return [sys.orig_argv[0], "-m", "koubai"]
     found = shutil.which("koubai")
     # Another name stands there when main() is called from a program of its own.

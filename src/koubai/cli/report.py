@@ -73,12 +73,3 @@ class Report:
             self._shown = now
             figures = f"loss {loss:.4f}  {images_per_second:,.0f} images/s"
             self._bar.update(self._task, completed=iteration, figures=figures)
-
-
-def counted(n: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "image"), counted(1000, "image")
-    ('1 image', '1,000 images')
-    """
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

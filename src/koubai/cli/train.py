@@ -19,8 +19,9 @@ from koubai.cli.curve import can_draw, draw_curve
 from koubai.cli.errors import CommandError
 from koubai.cli.invocation import command_line
 from koubai.cli.network import INPUTS, OUTPUTS, network, rows, save_run
-from koubai.cli.report import Report, counted
+from koubai.cli.report import Report
 from koubai.datasets import MNIST, mnist
+from koubai.errors import counted
 from koubai.optim import SGD
 from koubai.training import Interrupt, JsonLines, accuracy, catch_interrupt, train
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from koubai.arrays import NUMBERS, Array, describe, is_array, is_floating, namespace
 from koubai.core.variable import Variable, array_of
+from koubai.errors import counted
 
 
 class Optimizer:
@@ -120,7 +121,8 @@ class Optimizer:
         settings = [
             f"{name}={x!r}" for name, x in vars(self).items() if isinstance(x, (float, tuple))
         ]
-        return f"{type(self).__name__}({len(self.parameters)} parameters, {', '.join(settings)})"
+        parameters = counted(len(self.parameters), "parameter")
+        return f"{type(self).__name__}({', '.join([parameters, *settings])})"
 
 
 def _is_module(x: object) -> bool:
