@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import eager, notebook
+from benchmarks import eager, notebook, operations
 from benchmarks.measure import Row
 
 BENCHMARKS = (
@@ -21,6 +21,9 @@ BENCHMARKS = (
     notebook.step,
     notebook.numerical,
     eager.import_time,
+    operations.reductions,
+    operations.indexing,
+    operations.einsum,
 )
 
 
