@@ -22,12 +22,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from koubai.scattering import add_rows, add_rows_by_take, row_numbers
+
 Array: TypeAlias = Any
 """An array of any library that follows the standard, or a Python number."""
 
 NUMBERS = (bool, int, float, np.generic)
 REAL = "fiub"
 """The kinds of NumPy dtypes that hold real numbers: floats, integers, booleans."""
+BASIC = (int, slice, type(None), type(...))
+"""The types of the parts of an index that names a block."""
 
 
 def namespace(*xs: Array) -> Any:
@@ -81,6 +85,19 @@ def is_boolean(x: Array) -> bool:
     if not hasattr(x, "dtype"):
         return isinstance(x, bool)
     return _has_kind(x, "b", "bool")
+
+
+def is_normal(x: Array) -> Array:
+    """Which elements are finite, and not 0 nor so small that they have lost digits.
+
+    >>> is_normal(np.array([1e-300, 1e-310, 0.0, np.inf, np.nan]))
+    array([ True, False, False, False, False])
+    """
+    xp = np if isinstance(x.dtype, np.dtype) else (x.data if is_variable(x) else x)
+    if xp is not np:
+        xp = xp.__array_namespace__()
+    size = namespace(x).abs(x)
+    return (size >= float(xp.finfo(x.dtype).smallest_normal)) & (size < math.inf)
 
 
 def _has_kind(x: Array, numpys: str, standards: str) -> bool:
@@ -306,6 +323,40 @@ def sliding_window_view(x: Array, lengths: tuple[int, ...], axes: tuple[int, ...
     return x
 
 
+def add_windows(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """The gradient of ``sliding_window_view``, x: each element of ``shape`` sums its places in x.
+
+    Axis by axis, from the last: for each place in a window, the elements that stand there are a
+    block of the result.
+    """
+    xp = namespace(x)
+    for axis in reversed(axes):
+        count, length = x.shape[axis], x.shape[-1]
+        before, after = x.shape[:axis], x.shape[axis + 1 : -1]
+        widened = (*before, shape[axis], *after)
+        y = None
+        for i in range(length):
+            block = (*(slice(None),) * axis, slice(i, i + count), ...)
+            if y is None or xp is not np:
+                part = scatter_add(x[..., i], block, widened)
+                y = part if y is None else y + part
+            else:
+                y[block] += x[..., i]
+        x = y
+    return x
+
+
+def getitem(x: Array, index: Any) -> Array:
+    """x[index] by NumPy's rules; the standard has no arrays of integers beside slices."""
+    xp = namespace(x)
+    if xp is np or hasattr(xp, "scatter_add") or _is_basic(index):
+        return x[index]
+    numbers, axes = row_numbers(index, x.shape)
+    rows = xp.reshape(x, (math.prod(x.shape[:axes]), *x.shape[axes:]))
+    y = xp.take(rows, xp.asarray(numbers.reshape(-1)), axis=0)
+    return xp.reshape(y, (*numbers.shape, *x.shape[axes:]))
+
+
 def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` to which ``x`` is added at ``[index]``: the gradient of indexing.
 
@@ -314,49 +365,34 @@ def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     xp = namespace(x, *index) if isinstance(index, tuple) else namespace(x, index)
     if hasattr(xp, "scatter_add"):
         return xp.scatter_add(x, index, shape)
-    y = xp.zeros(shape, dtype=x.dtype)
-    if names_each_element_once(index):
+    if names_each_element_once(index) if xp is np else _is_basic(index):
+        y = xp.zeros(shape, dtype=x.dtype)
         y[index] = x
-    elif xp is np:
-        _add_rows(y, index, x)
-    else:
-        raise TypeError(f"{xp.__name__} has no scatter-add, which index {index!r:.60} needs")
-    return y
-
-
-def _add_rows(y: Any, index: Any, x: Any) -> None:
-    """``np.add.at(y, index, x)``, several times as fast where ``index`` names whole rows.
-
-    A row is what lies along the axes that the index does not mention. Equal ones are brought
-    together by sorting, for add.at is fast for single numbers only; below some size it does not
-    matter.
-    """
-    parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(np.asarray(p) if isinstance(p, (list, tuple)) else p for p in parts)
-    mentioned = sum(0 if p is None else np.ndim(p) if _is_mask(p) else 1 for p in parts)
-    lead, row = y.shape[:mentioned], y.shape[mentioned:]
-    if any(p is ... for p in parts) or math.prod(row) == 1 or x.size < 4096:
+        return y
+    # np.add.at is slow for rows and for pairs of indices; of few it does not matter.
+    if xp is np and (len(shape) == 1 or x.size < max(4096, math.prod(shape) // 64)):
+        y = np.zeros(shape, dtype=x.dtype)
         np.add.at(y, index, x)
-        return
-    numbers = np.arange(math.prod(lead)).reshape(lead)[index]
-    rows = np.broadcast_to(x, numbers.shape + row).reshape(numbers.size, -1)
-    order = np.argsort(numbers, axis=None, stable=True)
-    numbers = numbers.reshape(-1)[order]
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    y.reshape(math.prod(lead), -1)[numbers[starts]] = np.add.reduceat(rows[order], starts)
-
-
-def _is_mask(x: Any) -> bool:
-    return isinstance(x, (bool, np.bool_)) or (is_array(x) and is_boolean(x))
+        return y
+    numbers, axes = row_numbers(index, shape)
+    rows = xp.broadcast_to(x, (*numbers.shape, *shape[axes:]))
+    rows = xp.reshape(rows, (numbers.size, *shape[axes:]))
+    numbers, lead = numbers.reshape(-1), shape[:axes]
+    return (add_rows if xp is np else add_rows_by_take)(rows, numbers, lead)
 
 
 def names_each_element_once(index: Any) -> bool:
     """True for slices, integers and boolean masks; sequences of integers may repeat themselves."""
     parts = index if isinstance(index, tuple) else (index,)
-    single = (int, slice, type(None), type(...))
     return all(
-        isinstance(p, single) or (is_array(p) and (is_boolean(p) or not p.ndim)) for p in parts
+        isinstance(p, BASIC) or (is_array(p) and (is_boolean(p) or not p.ndim)) for p in parts
     )
+
+
+def _is_basic(index: Any) -> bool:
+    """True for slices and integers, which every library takes as an index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(p, BASIC) for p in parts)
 
 
 def random_uniform(key: Array, counter: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -385,6 +421,11 @@ def raise_unless(condition: Array, message: str) -> None:
         xp.raise_unless(condition, message)
     elif not condition:
         raise ValueError(message)
+
+
+def holds(condition: Array) -> bool:
+    """Whether ``condition``, one boolean, is known to be true: never, while it is traced."""
+    return not hasattr(namespace(condition), "raise_unless") and bool(condition)
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:

@@ -26,7 +26,7 @@ class GetItem(Function):
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        return x[self.index]
+        return arrays.getitem(x, self.index)
 
     def backward(self, gy: Array) -> Array:
         return arrays.scatter_add(gy, self.index, self.shape)
@@ -42,7 +42,7 @@ class ScatterAdd(Function):
         return arrays.scatter_add(x, self.index, self.shape)
 
     def backward(self, gy: Array) -> Array:
-        return gy[self.index]
+        return arrays.getitem(gy, self.index)
 
 
 class SetItem(Function):
