@@ -28,6 +28,7 @@ Array: TypeAlias = Any
 """An array of any library that follows the standard, or a Python number."""
 
 NUMBERS = (bool, int, float, np.generic)
+_PLAIN = (*NUMBERS, np.ndarray)
 REAL = "fiub"
 """The kinds of NumPy dtypes that hold real numbers: floats, integers, booleans."""
 BASIC = (int, slice, type(None), type(...))
@@ -141,12 +142,23 @@ def as_array(x: Any) -> Array:
         return np.asarray(float(x))
     if not is_array(x) or is_scalar(x):
         x = namespace(x).asarray(x)
-    if isinstance(x, np.ndarray) and x.dtype.kind not in REAL:
-        raise TypeError(
-            f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
-            + ("; complex numbers are not supported yet" if x.dtype.kind == "c" else "")
-        )
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in REAL:
+        refuse_complex(x)
+        if isinstance(x, np.ndarray):
+            raise TypeError(
+                f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
+            )
     return x
+
+
+def refuse_complex(*xs: Any) -> None:
+    """Raise a TypeError if one of ``xs``, which may be anything, holds complex numbers."""
+    for x in xs:
+        known = (is_array(x) or isinstance(x, np.generic)) and not isinstance(x, type)
+        if isinstance(x, complex) or (known and _has_kind(x, "c", "complex floating")):
+            raise TypeError(
+                f"real numbers are needed, not {describe(x)}; complex numbers are not supported yet"
+            )
 
 
 def operand(x: Any) -> Array:
@@ -159,7 +171,10 @@ def operand(x: Any) -> Array:
     unreal = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in REAL
     if unreal or isinstance(x, (list, tuple)):
         return as_array(x)
-    if isinstance(x, NUMBERS) or is_array(x):
+    if isinstance(x, _PLAIN):
+        return x
+    refuse_complex(x)
+    if is_array(x):
         return x
     raise TypeError(f"operations take Variables, arrays and numbers, not {describe(x)}")
 
@@ -176,7 +191,10 @@ def gives_way(x: Array) -> bool:
 
 def cast(x: Array, dtype: Any) -> Array:
     """``x`` in ``dtype``: itself, if that is its dtype."""
-    return x if x.dtype == dtype else namespace(x).astype(x, dtype)
+    if x.dtype == dtype:
+        return x
+    refuse_complex(x)  # whose imaginary parts would be lost
+    return namespace(x).astype(x, dtype)
 
 
 def constant_like(values: np.ndarray[Any, Any], x: Array) -> Array:

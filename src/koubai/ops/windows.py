@@ -78,6 +78,7 @@ def pad(
             f"pad(x: {describe(x)}, pad_width: {pad_width!r}, mode={mode!r}): pad_width must be a"
             f" number from 0, (before, after), or {ndim} of these pairs, and mode 'constant'"
         )
+    arrays.refuse_complex(constant_values)
     return Pad(tuple((before, after) for before, after in widths), constant_values)(x)
 
 
