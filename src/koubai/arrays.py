@@ -94,11 +94,14 @@ def is_normal(x: Array) -> Array:
     >>> is_normal(np.array([1e-300, 1e-310, 0.0, np.inf, np.nan]))
     array([ True, False, False, False, False])
     """
-    xp = np if isinstance(x.dtype, np.dtype) else (x.data if is_variable(x) else x)
-    if xp is not np:
-        xp = xp.__array_namespace__()
     size = namespace(x).abs(x)
-    return (size >= float(xp.finfo(x.dtype).smallest_normal)) & (size < math.inf)
+    return (size >= float(finfo(x).smallest_normal)) & (size < math.inf)
+
+
+def finfo(x: Array) -> Any:
+    """The limits of the floating-point numbers of x: ``eps``, ``smallest_normal``, ..."""
+    xp = np if isinstance(x.dtype, np.dtype) else namespace(x.data if is_variable(x) else x)
+    return xp.finfo(x.dtype)
 
 
 def _has_kind(x: Array, numpys: str, standards: str) -> bool:

@@ -149,6 +149,30 @@ def regular(*shape: int) -> Drawn:
     return Drawn("regular", shape, draw)
 
 
+def singular(*shape: int) -> Drawn:
+    """Matrices whose last row is their first."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        x = rng.normal(size=shape)
+        x[..., -1, :] = x[..., 0, :]
+        return x
+
+    return Drawn("singular", shape, draw)
+
+
+def mixed(*shape: int) -> Drawn:
+    """Regular matrices and singular ones, of rank n - 1, of rank 1 and 0, in turn."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        x = rng.uniform(-0.5, 0.5, shape) + 2 * np.eye(shape[-1])
+        x[1::4, -1] = x[1::4, 0]
+        x[2::4] = x[2::4, :1]
+        x[3::4] = 0
+        return x
+
+    return Drawn("mixed", shape, draw)
+
+
 def mask(*shape: int) -> Drawn:
     return Drawn("mask", shape, lambda rng, shape: rng.random(shape) < 0.5, False)
 
