@@ -60,6 +60,15 @@ def test_equal_eigenvalues_have_gradients() -> None:
     np.testing.assert_allclose(x.grad, 2 * x.data)
 
 
+def test_gradients_of_symmetric_matrices_are_symmetric() -> None:
+    """Of cholesky and of eigh, whatever the gradient of their results is."""
+    x = Variable(_symmetric() + 9 * np.eye(3))
+    for y in (koubai.linalg.cholesky(x), koubai.linalg.eigh(x).eigenvectors):
+        x.cleargrad()
+        y.backward(np.random.default_rng(1).normal(size=(3, 3)))
+        np.testing.assert_allclose(x.grad, x.grad.T, rtol=1e-10)
+
+
 NEARLY_SINGULAR = np.arange(1.0, 10.0).reshape(3, 3)  # LAPACK's det of it is 7e-16
 
 

@@ -18,6 +18,14 @@ def test_products_that_leave_the_range_of_floats(axis: int | None) -> None:
     np.testing.assert_allclose(x.grad, [[1e-300, 1e-300, 0, 0]])
 
 
+def test_products_of_nothing() -> None:
+    """They are 1, and what they are of has no element to have a gradient."""
+    for upstream in (0.0, 1.0):
+        x = Variable(np.zeros((2, 0)))
+        koubai.prod(x, axis=1).backward(np.full(2, upstream))
+        assert x.grad.shape == (2, 0)
+
+
 def test_products_with_and_without_zeros() -> None:
     """Each has its own gradient, and no division by 0 reaches that of another, of any order."""
     x = Variable([[2.0, 3.0, 4.0], [0.0, 3.0, 4.0], [0.0, 0.0, 4.0]])

@@ -76,7 +76,7 @@ class Prod(Reduction):
         x, xp, shape = self.x, namespace(gy, self.x, self.y), self.kept_shape()
         gy, y = xp.reshape(gy, shape), xp.reshape(self.y, shape)
         scaled = gy * y
-        may_divide = is_normal(y) & (is_normal(scaled) | (gy == 0))
+        may_divide = is_normal(y) & is_normal(scaled)
         if arrays.holds(xp.all(may_divide)):
             return scaled / x
         safe = xp.where(may_divide, x, 1)
@@ -84,38 +84,32 @@ class Prod(Reduction):
 
     def times_others(self, gy: Array) -> Array:
         """The gradient without division; ``gy`` has the kept axes."""
-        x, xp = self.x, namespace(gy, self.x)
+        xp = namespace(gy, self.x)
+        # The elements of one product as one axis, the first.
         reduced = [i for i, n in enumerate(gy.shape) if n == 1]
-        if len(reduced) == 1:
-            return _times_others(x, gy, reduced[0])
-        # The elements of one product, which lie along several axes, as one axis, the first.
-        order = (*reduced, *[i for i in range(len(self.shape)) if i not in reduced])
+        order = (*reduced, *[i for i in range(len(gy.shape)) if i not in reduced])
         lengths = tuple(self.shape[i] for i in order)
         rest = lengths[len(reduced) :]
-        x = xp.reshape(xp.permute_dims(x, order), (math.prod(lengths[: len(reduced)]), *rest))
-        gx = xp.reshape(_times_others(x, xp.reshape(gy, (1, *rest)), 0), lengths)
+        x = xp.reshape(xp.permute_dims(self.x, order), (math.prod(lengths[: len(reduced)]), *rest))
+        gx = xp.reshape(_times_others(x, xp.reshape(gy, (1, *rest))), lengths)
         return xp.permute_dims(gx, tuple(order.index(i) for i in range(len(order))))
 
 
-def _times_others(x: Array, gy: Array, axis: int) -> Array:
-    """For each element along ``axis`` the product of all others and gy, whose axis has length 1.
+def _times_others(x: Array, gy: Array) -> Array:
+    """For each element along the first axis the product of all others and gy, of length 1 there.
 
     Element i is multiplied with element i + n/2; of these products, n/2 in number, the same is
     asked, and then each element's is that of its pair, times the other of the pair.
     """
-    xp, n = namespace(x, gy), x.shape[axis]
-    if n < 2:
-        return xp.broadcast_to(gy, x.shape)
-    even = x[at(axis, slice(n - n % 2))]
-    before, after = x.shape[:axis], x.shape[axis + 1 :]
-    pairs = xp.reshape(even, (*before, 2, n // 2, *after))
-    products = pairs[at(axis, 0)] * pairs[at(axis, 1)]
-    if n % 2:
-        products = xp.concat([products, x[at(axis, slice(n - 1, None))]], axis=axis)
-    gx = _times_others(products, gy, axis)
-    of_pairs = xp.reshape(gx[at(axis, slice(n // 2))], (*before, 1, n // 2, *after))
-    of_even = xp.reshape(xp.flip(pairs, axis=axis) * of_pairs, even.shape)
-    return xp.concat([of_even, gx[at(axis, slice(n // 2, None))]], axis=axis) if n % 2 else of_even
+    xp, n, half = namespace(x, gy), x.shape[0], x.shape[0] // 2
+    if not half:
+        return gy[at(0, slice(n))]
+    pairs = xp.reshape(x[at(0, slice(2 * half))], (2, half, *x.shape[1:]))
+    products = pairs[at(0, 0)] * pairs[at(0, 1)]
+    gx = _times_others(xp.concat([products, x[at(0, slice(2 * half, None))]], axis=0), gy)
+    of_pairs = xp.flip(pairs, axis=0) * gx[at(0, slice(half))]
+    of_pairs = xp.reshape(of_pairs, (2 * half, *x.shape[1:]))
+    return xp.concat([of_pairs, gx[at(0, slice(half, None))]], axis=0)
 
 
 class Max(Reduction):
