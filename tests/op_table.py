@@ -618,7 +618,7 @@ OPERATIONS = [
             sample(sparse(6, 3), axis=-1),
             sample(zero_diagonal(3, 3, 3), axis=(0, 2)),
             sample(zero_diagonal(2, 3, 3), axis=(1, 2), keepdims=True),
-            sample(zero_diagonal(3, 3, 3), axis=1),
+            sample(sparse(3, 3, 3), axis=1),
             sample(zero_diagonal(5, 5), axis=1),
             sample(zero_diagonal(3, 3)),
         ],
