@@ -10,8 +10,9 @@ TRAIN_ARGS ?=
 train: $(VENV)/ready
 	$(BIN)/koubai train $(TRAIN_ARGS)
 
+# One BLAS thread for each worker: more of them wait for one another, ten times as long.
 test: $(VENV)/ready-dev
-	$(BIN)/pytest -n auto -q
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n auto -q
 
 # Not a part of the tests, for it takes a minute: whether they notice mistakes.
 mutants: $(VENV)/ready-dev

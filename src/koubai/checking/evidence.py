@@ -1,0 +1,210 @@
+"""The numbers of one check: what the code says the gradients are, and what they are.
+
+All differentiable values of a subject are strung together into one long point x of n numbers, all
+its outputs into m numbers; then there is one Jacobian, J[j, i] = dy_i / dx_j. With random upstream
+gradients gy the gradient is J @ gy. A large subject is looked at along random directions instead,
+and only where these disagree, at some of its elements.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from koubai.checking.numerical import Derivative, derivative, with_complex_step
+from koubai.checking.subject import Outcome, Subject, Values
+
+Array = Any
+
+SECONDS = 0.5  # that a full Jacobian may take
+NUMBERS = 2_000_000  # that it may have
+
+
+class Point:
+    """A subject's values as one vector."""
+
+    def __init__(self, subject: Subject, values: Values) -> None:
+        self.subject = subject
+        self.shapes = {name: np.shape(x) for name, x in values.items()}
+        parts = {name: np.asarray(x, dtype=np.float64).reshape(-1) for name, x in values.items()}
+        ends = np.cumsum([0, *(len(x) for x in parts.values())])
+        self.slices = {
+            name: slice(int(a), int(b))
+            for name, a, b in zip(parts, ends[:-1], ends[1:], strict=True)
+        }
+        self.x = np.concatenate([np.empty(0), *parts.values()])
+        self.units = np.concatenate([np.empty(0), *map(_units, parts.values())])
+
+    def values(self, x: Array) -> Values:
+        return {name: x[part].reshape(self.shapes[name]) for name, part in self.slices.items()}
+
+    def outputs(self, x: Array) -> Array:
+        """All outputs at ``x``, flat. Outputs that are no floating-point numbers count as zeros."""
+        return flat(self.subject.forward(self.values(x)))
+
+    def flat_gradients(self, gradients: dict[str, Any]) -> Array:
+        """The gradients strung together; NaN for those that are missing or of a wrong shape."""
+        found = np.full(len(self.x), np.nan)
+        for name, part in self.slices.items():
+            g = gradients.get(name)
+            if g is not None and is_numbers(g) and np.shape(g) == self.shapes[name]:
+                found[part] = np.asarray(g, dtype=np.float64).reshape(-1)
+        return found
+
+    def place(self, j: int) -> tuple[str, tuple[int, ...]]:
+        """The name and index of element ``j``."""
+        name = next(n for n, part in self.slices.items() if part.start <= j < part.stop)
+        index = np.unravel_index(j - self.slices[name].start, self.shapes[name])
+        return name, tuple(int(i) for i in index)
+
+
+def _units(x: Array) -> Array:
+    """How far to go from each element for something to happen: its size, or its neighbours'."""
+    finite = x[np.isfinite(x)]
+    typical = float(np.max(np.abs(finite), initial=0.0))
+    if typical == 0:
+        return np.ones(len(x))
+    typical = typical * float(np.sqrt(np.mean((finite / typical) ** 2)))
+    return np.maximum(np.abs(np.where(np.isfinite(x), x, 0)), typical)
+
+
+def flat(outputs: Sequence[Any]) -> Array:
+    """Arrays strung together; complex where one is."""
+    parts = []
+    for y in outputs:
+        y = np.asarray(y)
+        parts.append(y.reshape(-1) if y.dtype.kind in "fc" else np.zeros(y.size))
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def is_numbers(g: Any) -> bool:
+    return g is not None and getattr(np.asarray(g), "dtype", np.dtype(object)).kind in "fiub"
+
+
+@dataclass
+class Evidence:
+    """What is known of a subject at one point, for one upstream gradient.
+
+    Attributes:
+        point, gys: where, and the upstream gradients as arrays, and ``gy`` strung together.
+        outcome: what the code under check did.
+        found: what it says the gradient is, (n,).
+        truth, error: what the gradient is and how far that may be off, (n,); NaN where not known.
+        scale: sum_i |J_ji gy_i|, (n,): what rounding is relative to.
+        jacobian: (n, m), of a small subject; else None.
+        dtype: of the least precise output.
+        precision: the machine epsilon of the least precise output or gradient.
+        seconds: that one forward takes.
+    """
+
+    point: Point
+    gys: list[Array]
+    gy: Array
+    outcome: Outcome
+    found: Array
+    truth: Array
+    error: Array
+    scale: Array
+    jacobian: Array | None
+    dtype: Any
+    precision: float
+    seconds: float
+
+    @property
+    def values(self) -> Values:
+        return self.point.values(self.point.x)
+
+    def part(self, name: str, of: Array) -> Array:
+        """The part of a strung-together array that belongs to a name, in its shape."""
+        return of[self.point.slices[name]].reshape(self.point.shapes[name])
+
+    def slopes(self, elements: Sequence[int], side: int = 0) -> Derivative:
+        """dy_i/dx_j for some elements j: (len(elements), m)."""
+        return self.along(np.array([_unit_vector(len(self.point.x), j) for j in elements]), side)
+
+    def along(self, directions: Array, side: int = 0) -> Derivative:
+        """The derivatives of all outputs along directions, (K, n)."""
+        x = self.point.x
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = np.where(directions != 0, self.point.units / np.abs(directions), np.inf)
+        units = np.min(reach, axis=1, initial=np.inf) if len(x) else np.ones(len(directions))
+
+        def curves(k: int, t: Any) -> Array:
+            return self.point.outputs(x + t * directions[k])
+
+        d = derivative(curves, units, self.dtype, side)
+        return d if side else with_complex_step(curves, units, d)
+
+
+def _unit_vector(n: int, j: int) -> Array:
+    e = np.zeros(n)
+    e[j] = 1.0
+    return e
+
+
+def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Evidence:
+    """Run the code under check once, with random upstream gradients, and the Jacobian if small.
+
+    Raises:
+        Exception: what the forward or the backward raises.
+    """
+    point = Point(subject, values)
+    with np.errstate(all="ignore"):
+        subject.forward(values)  # the first call is slower
+        start = time.perf_counter()
+        outputs = subject.forward(values)
+        seconds = time.perf_counter() - start
+        gys = subject.upstream or [np.asarray(rng.normal(size=np.shape(y))) for y in outputs]
+        outcome = subject.backward(values, gys)
+    dtype = _coarsest(outputs)
+    precision = float(np.finfo(_coarsest([*outputs, *outcome.gradients.values()])).eps)
+    n, gy = len(point.x), flat(gys)
+    unknown = np.full(n, np.nan)
+    evidence = Evidence(
+        point, gys, gy, outcome, point.flat_gradients(outcome.gradients),
+        unknown, unknown.copy(), np.zeros(n), None, dtype, precision, seconds,
+    )  # fmt: skip
+    if n * len(gy) <= NUMBERS and n * 12 * seconds <= SECONDS:
+        learn(evidence, np.arange(n))
+    return evidence
+
+
+def _coarsest(xs: Sequence[Any]) -> Any:
+    """The dtype with the fewest bits among floating-point arrays, float64 at most."""
+    dtypes = [np.asarray(x).dtype for x in xs if x is not None]
+    sizes = [d.itemsize for d in dtypes if d.kind == "f"]
+    return np.dtype(f"f{min([8, *sizes])}")
+
+
+def learn(evidence: Evidence, elements: Array) -> None:
+    """Find out the truth about some elements."""
+    n, gy = len(evidence.point.x), evidence.gy
+    if not len(elements):
+        if n == 0:
+            evidence.jacobian = np.empty((0, len(gy)))
+        return
+    if gy.size == 0:
+        evidence.truth[elements] = evidence.error[elements] = 0.0
+        evidence.jacobian = np.empty((n, 0))
+        return
+    d = evidence.slopes([int(j) for j in elements])
+    with np.errstate(all="ignore"):
+        evidence.truth[elements] = np.where(gy != 0, d.value * gy, 0.0).sum(axis=1)
+        evidence.error[elements] = np.where(gy != 0, d.error * np.abs(gy), 0.0).sum(axis=1)
+        evidence.scale[elements] = np.abs(d.value * gy).sum(axis=1)
+    if len(elements) == n:
+        evidence.jacobian = d.value
+
+
+def gather_slopes(point: Point, name: str, dtype: Any) -> Array:
+    """The Jacobian (n, m) of one value's elements at another point."""
+    part = point.slices[name]
+    directions = np.eye(len(point.x))[part]
+    d = derivative(
+        lambda k, t: point.outputs(point.x + t * directions[k]), point.units[part], dtype
+    )
+    return d.value

@@ -1,0 +1,89 @@
+"""What each single use of a parameter contributes to its gradient.
+
+A parameter that is used at several places, or at every step in time, has the sum of the gradients
+of its uses. To see them one by one the parameter is made an array that counts the NumPy calls it
+takes part in, and that is another during one of them only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from koubai.checking.evidence import Evidence, flat
+from koubai.checking.numerical import derivative
+
+Array = Any
+
+
+@dataclass
+class Counter:
+    """How often an array has been used, and what to add to it during use number ``during``."""
+
+    base: Array
+    count: int = 0
+    during: int = -1
+    change: Array = field(default_factory=lambda: np.zeros(()))
+
+
+class Counted(np.ndarray):
+    """An array, or a view of one, that counts its uses in NumPy's functions."""
+
+    counter: Counter | None = None
+
+    def __array_finalize__(self, parent: Any) -> None:
+        self.counter = getattr(parent, "counter", None)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _used([*inputs, *kwargs.values()], getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _used([*args, *kwargs.values()], func, args, kwargs)
+
+
+def _used(arguments: list[Any], function: Any, args: Any, kwargs: Any) -> Any:
+    counter = next(a.counter for a in arguments if isinstance(a, Counted))
+    plain = [a.view(np.ndarray) if isinstance(a, Counted) else a for a in args]
+    if counter is None:
+        return function(*plain, **kwargs)
+    counter.count += 1
+    if counter.count - 1 != counter.during:
+        return function(*plain, **kwargs)
+    kept = counter.base.copy()
+    counter.base += counter.change
+    try:
+        return function(*plain, **kwargs)
+    finally:
+        counter.base[...] = kept
+
+
+def gradients_by_use(evidence: Evidence, name: str) -> Iterator[Array]:
+    """The gradient of each single use of a parameter of a hand-written layer or network."""
+    subject, values = evidence.point.subject, evidence.values
+    parameter = subject.parameter(name)
+    if parameter is None:
+        return
+
+    def outputs(during: int, change: Array) -> tuple[Array, int]:
+        base = np.array(parameter, dtype=np.float64)
+        counted = base.view(Counted)
+        counted.counter = Counter(base, 0, during, change)
+        y = flat(subject.forward(values, {id(parameter): counted}))  # type: ignore[call-arg]
+        return y, counted.counter.count
+
+    _, count = outputs(-1, np.zeros(()))
+    x = values[name]
+    units = evidence.point.units[evidence.point.slices[name]]
+    if count < 2 or count * x.size * 10 * evidence.seconds > 2.0:
+        return
+    directions = np.eye(x.size).reshape(x.size, *x.shape)
+    for use in range(count):
+
+        def curves(k: int, t: Any, use: int = use) -> Array:
+            return outputs(use, t * directions[k])[0]
+
+        d = derivative(curves, units, evidence.dtype)
+        yield (d.value * evidence.gy).sum(axis=1).reshape(x.shape)
