@@ -61,8 +61,20 @@ def _wrong_diagonals(function: str) -> tuple[Any, ...]:
 
 
 PRODUCTS = [
-    Operation("diagonal", DIAGONALS, torch=_torch_diagonal, wrong=_wrong_diagonals("diagonal")),
-    Operation("trace", DIAGONALS, torch=_torch_trace, wrong=_wrong_diagonals("trace")),
+    Operation(
+        "diagonal",
+        DIAGONALS,
+        torch=_torch_diagonal,
+        torch_name="torch.diagonal",
+        wrong=_wrong_diagonals("diagonal"),
+    ),
+    Operation(
+        "trace",
+        DIAGONALS,
+        torch=_torch_trace,
+        torch_name="torch.trace",
+        wrong=_wrong_diagonals("trace"),
+    ),
     Operation(
         "einsum",
         [
@@ -141,6 +153,7 @@ PRODUCTS = [
             sample(real(2, 3), ones(3, 2), axes=1),
         ],
         torch=_torch_tensordot,
+        torch_name="torch.tensordot",
         wrong=(
             wrong(
                 ones(2, 3),
@@ -169,6 +182,7 @@ PRODUCTS = [
             sample(real(2, 3), ones(3)),
         ],
         torch=lambda x1, x2, axis=-1: (x1 * x2).sum(axis),
+        torch_name="torch.linalg.vecdot",
         wrong=(
             wrong(ones(3), ones(2), says=("vecdot(x1: float64[3], x2: float64[2])", "axis -1")),
             wrong(ones(3), ones(1), says=("vecdot(x1: float64[3], x2: float64[1])", "same length")),
@@ -293,7 +307,7 @@ NORMS_AT_0 = [
     special(array(0, 0), ord=1.5, value=0, gradients=([0, 0],)),
     special(array(0, -2), ord=1.5, value=2, gradients=([0, -1],)),
     special(array(0, 4), ord=0.5, value=4, gradients=([0, 1],)),
-    special(array(0, 4), ord=0, value=1, gradients=([0, 0],)),
+    special(array(0, 4), ord=0, value=1, gradients=([0, 0],), torch=False),
 ]
 
 LINALG = [
@@ -307,6 +321,7 @@ LINALG = [
             sample(real(2, 3, 4), axis=(0, 2), ord=inf, keepdims=True),
         ],
         torch=_torch("vector_norm"),
+        torch_name="torch.linalg.vector_norm",
         special=tuple(NORMS_AT_0),
         wrong=(
             wrong(ones(2), axis=1, says=("VectorNorm(x: float64[2])", "axis 1")),
@@ -325,7 +340,9 @@ LINALG = [
             sample(real(0, 3)),
         ],
         torch=_torch("matrix_norm"),
+        torch_name="torch.linalg.matrix_norm",
         special=(
+            special(np.eye(2), ord=2, value=1, gradients=(np.eye(2) / 2,)),
             special(array([0, 0], [0, 0]), value=0, gradients=([[0, 0], [0, 0]],)),
             special(array([1, -1], [0, 0]), ord=1, value=1, gradients=([[0.5, -0.5], [0, 0]],)),
         ),
@@ -348,6 +365,7 @@ LINALG = [
             sample(real(), torch=False),
         ],
         torch=_torch("norm"),
+        torch_name="torch.linalg.norm",
         special=tuple(NORMS_AT_0),
         wrong=(
             wrong(ones(2, 3, 4), 2, says=("norm(x: float64[2, 3, 4], ord=2, axis=None)", "one")),
@@ -366,6 +384,7 @@ LINALG = [
             sample(regular(0, 2, 2)),
         ],
         torch=_torch("inv"),
+        torch_name="torch.linalg.inv",
         wrong=(
             *_wrong_matrices("Inv"),
             wrong(ones(2, 2), says=("Inv(x: float64[2, 2])", "Singular")),
@@ -386,6 +405,7 @@ LINALG = [
             sample(array([2, 1], [1, 3]), real(2)),
         ],
         torch=_torch("solve"),
+        torch_name="torch.linalg.solve",
         wrong=(
             wrong(ones(2, 3), ones(2), says=("Solve(x1: float64[2, 3], x2: float64[2])",)),
             wrong(ones(2, 2), ones(3), says=("Solve(x1: float64[2, 2], x2: float64[3])",)),
@@ -402,6 +422,7 @@ LINALG = [
             sample(regular(0, 2, 2)),
         ],
         torch=_torch("det"),
+        torch_name="torch.linalg.det",
         wrong=_wrong_matrices("Det"),
     ),
     Operation(
@@ -417,6 +438,7 @@ LINALG = [
         reference=lambda x: np.linalg.slogdet(x).logabsdet,
         protocol=lambda x: np.linalg.slogdet(x).logabsdet,
         torch=lambda x: x.slogdet().logabsdet,
+        torch_name="torch.linalg.slogdet",
         special=(
             special(  # where det overflows in float32
                 np.diag([1e30, 1e30]),
@@ -436,6 +458,7 @@ LINALG = [
             sample(real(4, 3, 2)),
         ],
         torch=_torch("pinv"),
+        torch_name="torch.linalg.pinv",
         wrong=(wrong(ones(3), says=("Pinv(x: float64[3])",)),),
     ),
     Operation(
@@ -448,6 +471,7 @@ LINALG = [
             sample(regular(0, 2, 2), 2),
         ],
         torch=_torch("matrix_power"),
+        torch_name="torch.linalg.matrix_power",
         wrong=(
             wrong(ones(2, 3), 2, says=("matrix_power(x: float64[2, 3], n=2)", "square")),
             wrong(
@@ -459,12 +483,14 @@ LINALG = [
         "linalg.diagonal",
         STACKED_DIAGONALS,
         torch=lambda x, offset=0: x.diagonal(offset, -2, -1),
+        torch_name="torch.linalg.diagonal",
         wrong=(wrong(ones(3), says=("diagonal(x: float64[3])", "two axes")),),
     ),
     Operation(
         "linalg.trace",
         STACKED_DIAGONALS,
         torch=lambda x, offset=0: x.diagonal(offset, -2, -1).sum(-1),
+        torch_name="torch.trace",
         wrong=(wrong(ones(3), says=("trace(x: float64[3])", "two axes")),),
     ),
     Operation(
@@ -474,6 +500,7 @@ LINALG = [
             sample(regular(3, 3), upper=True, torch=False),
         ],
         **_calls("cholesky", _definite),
+        torch_name="torch.linalg.cholesky",
         wrong=(
             wrong(np.zeros((2, 2)), says=("Cholesky(x: float64[2, 2]", "positive definite")),
             wrong(ones(2, 3), says=("Cholesky(x: float64[2, 3]",)),
@@ -489,13 +516,20 @@ LINALG = [
             ),
         ],
         **_calls("eigh", _plus_transpose),
-        special=(special(2 * np.eye(2), 0, value=[4, 4], gradients=(2 * np.eye(2),)),),
+        torch_name="torch.linalg.eigh",
+        special=(
+            special(
+                2 * np.eye(2), "1", value=np.eye(2), gradients=(np.zeros((2, 2)),), torch=False
+            ),
+            special(2 * np.eye(2), 0, value=[4, 4], gradients=(2 * np.eye(2),)),
+        ),
         wrong=(wrong(ones(2, 1), 0, says=("Eigh(x: float64[2, 1])",)),),
     ),
     Operation(
         "linalg.eigvalsh",
         [sample(regular(*s)) for s in SQUARES],
         **_calls("eigvalsh", _plus_transpose),
+        torch_name="torch.linalg.eigvalsh",
         special=(special(2 * np.eye(2), value=[4, 4], gradients=(2 * np.eye(2),)),),
         wrong=_wrong_matrices("Eigh"),
     ),
@@ -510,6 +544,7 @@ LINALG = [
             sample(real(3, 3), (0, 1)),
         ],
         **_calls("qr"),
+        torch_name="torch.linalg.qr",
         wrong=(
             wrong(ones(3), 0, says=("Qr(x: float64[3])",)),
             wrong(ones(3, 2), 0, mode="complete", says=("qr with mode='complete'", "'reduced'")),
@@ -528,7 +563,11 @@ LINALG = [
             sample(real(2, 2), "0"),
         ],
         **_calls("svd"),
-        special=(special(np.eye(2), 1, value=[1, 1], gradients=(np.eye(2),)),),
+        torch_name="torch.linalg.svd",
+        special=(
+            special(np.eye(2), "0", value=np.eye(2), gradients=(np.zeros((2, 2)),), torch=False),
+            special(np.eye(2), 1, value=[1, 1], gradients=(np.eye(2),)),
+        ),
         wrong=(
             wrong(ones(3), 0, says=("Svd(x: float64[3])",), full_matrices=False),
             wrong(ones(3, 2), 0, says=("svd(x: float64[3, 2], full_matrices=True)", "=False")),
@@ -538,6 +577,7 @@ LINALG = [
         "linalg.svdvals",
         [sample(real(*s)) for s in RECTANGLES],
         torch=_torch("svdvals"),
+        torch_name="torch.linalg.svdvals",
         special=(special(np.eye(2), value=[1, 1], gradients=(np.eye(2),)),),
         wrong=(wrong(ones(3), says=("Svd(x: float64[3])",)),),
     ),

@@ -267,20 +267,31 @@ def _strict(arg: Any) -> Any:
 
 def check_torch(operation: Operation, sample: Sample) -> None:
     """PyTorch's value and gradients."""
+    call = Call(operation, sample)
+    gy = call.upstream()
+    ours = [call.ours(*call.xs), *_gradients(call, call.xs, gy)]
+    theirs = torch_results(operation, call.args, call.places, sample.kwargs, gy)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, 1e-10, 1e-12, err_msg=call.where)
+
+
+def torch_results(
+    operation: Operation, args: Sequence[Any], places: Sequence[int], kwargs: Any, gy: Any
+) -> list[Any]:
+    """PyTorch's value, and its gradients of the arguments at ``places``."""
     torch = pytest.importorskip("torch")
     function: Any = operation.torch
     if isinstance(function, str):
         function = getattr(torch, function)
-    call = Call(operation, sample)
-    gy = call.upstream()
-    expected = [call.ours(*call.xs), *_gradients(call, call.xs, gy)]
-    xs = [torch.tensor(x, requires_grad=True) for x in call.xs]
-    args = [_convert(arg, torch.tensor) for arg in call.arguments(xs)]
-    y = function(*args, **sample.kwargs)
+    xs = [torch.tensor(args[i], requires_grad=True) for i in places]
+    given = [
+        xs[places.index(i)] if i in places else _convert(a, torch.tensor)
+        for i, a in enumerate(args)
+    ]
+    y = function(*given, **kwargs)
     y.backward(torch.tensor(gy))
-    for theirs, ours in zip([y.detach(), *(x.grad for x in xs)], expected, strict=True):
-        theirs = torch.zeros(ours.shape) if theirs is None else theirs
-        np.testing.assert_allclose(ours, theirs.numpy(), 1e-10, 1e-12, err_msg=call.where)
+    gradients = [torch.zeros(x.shape) if x.grad is None else x.grad for x in xs]
+    return [z.numpy() for z in (y.detach(), *gradients)]
 
 
 Check = Callable[[Operation, Sample], None]

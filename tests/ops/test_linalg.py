@@ -138,3 +138,14 @@ def test_einsum_takes_numpys_option() -> None:
     x = Variable(np.ones((2, 2)))
     y = np.einsum("ij,jk,kl", x, x, x, optimize=True)  # type: ignore[call-overload]
     np.testing.assert_array_equal(y.data, np.full((2, 2), 4.0))
+
+
+@pytest.mark.parametrize("ord", [-1, -1.5])
+def test_the_norm_of_negative_order_at_0(ord: float) -> None:
+    """Where an element is 0, so is the norm, and the gradient of every element."""
+    x = Variable([0.0, 2.0, -2.0])
+    with np.errstate(divide="ignore"):  # NumPy's: 0 to a negative power, in between
+        y = koubai.linalg.norm(x, ord)
+    y.backward()
+    assert y.item() == 0
+    np.testing.assert_array_equal(x.grad, [0, 0, 0])

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from op_table import OPERATIONS
-from ops.checks import CHECKS, Check, applies
+from ops.checks import CHECKS, Check, applies, torch_results
+from ops.functions import functions_of
 from ops.row import Operation, Sample, Special, Wrong
 
 from koubai import Variable
@@ -41,19 +42,47 @@ def test_operation(check: Check, operation: Operation, sample: Sample) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("operation", "special"), _params("special"))
 def test_special_values(operation: Operation, special: Special, dtype: Any) -> None:
-    """Where the derivative is a choice, or a careless formula fails: no warning, no NaN."""
-    args = [
-        Variable(a.astype(dtype)) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
-        for a in special.args
-    ]
-    y = operation.call(*args, **special.kwargs)
+    """Where the derivative is a choice, or a careless formula fails: as the row says.
+
+    NumPy warns of a division by zero, or of NaN, only where the row says infinity, or NaN.
+    """
+    args = [Variable(a.astype(dtype)) if _is_floating(a) else a for a in special.args]
+    expected = np.concatenate([np.ravel(a) for a in (special.value, *special.gradients)])
+    with np.errstate(
+        divide="ignore" if np.isinf(expected).any() else None,
+        invalid="ignore" if np.isnan(expected).any() else None,
+    ):
+        y = operation.call(*args, **special.kwargs)
+        y.backward(np.ones(y.shape))
     tolerance = 1e-6 if dtype == np.float32 else 1e-14
     np.testing.assert_allclose(y.data, special.value, rtol=tolerance)
-    y.backward(np.ones(y.shape))
     gradients = [a.grad for a in args if isinstance(a, Variable)]
     assert len(gradients) == len(special.gradients)
     for gradient, expected in zip(gradients, special.gradients, strict=True):
         np.testing.assert_allclose(gradient, expected, rtol=tolerance)
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+@pytest.mark.parametrize(("operation", "special"), _params("special"))
+def test_special_values_are_those_of_pytorch(operation: Operation, special: Special) -> None:
+    """Value and gradients, for a random upstream gradient; or the Function says why not."""
+    if operation.torch is None:
+        pytest.skip("PyTorch has no such operation")
+    if not special.torch:
+        assert any("PyTorch" in f.where_it_fails for f in functions_of(operation))
+        return
+    places = [i for i, a in enumerate(special.args) if _is_floating(a)]
+    args = [Variable(a) if i in places else a for i, a in enumerate(special.args)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = operation.call(*args, **special.kwargs)
+        gy = np.asarray(np.random.default_rng(0).uniform(1, 2, y.shape))
+        y.backward(gy)
+    theirs = torch_results(operation, special.args, places, special.kwargs, gy)
+    for a, b in zip([y.data, *(args[i].grad for i in places)], theirs, strict=True):
+        np.testing.assert_allclose(a, b, 1e-10, 1e-12)
 
 
 @pytest.mark.parametrize(("operation", "call"), _params("wrong"))

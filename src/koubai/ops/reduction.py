@@ -36,7 +36,10 @@ class Reduction(Function):
 
 
 class Sum(Reduction):
-    """Sum along axes: y = sum_i x_i."""
+    """Sum along axes: y = sum_i x_i.
+
+    Gradient: gx_i = gy.
+    """
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -48,7 +51,10 @@ class Sum(Reduction):
 
 
 class Mean(Reduction):
-    """Mean along axes: y = (1/n) sum_i x_i."""
+    """Mean along axes: y = (1/n) sum_i x_i.
+
+    Gradient: gx_i = gy / n.
+    """
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -62,7 +68,9 @@ class Mean(Reduction):
 class Prod(Reduction):
     """Product along axes: y = prod_i x_i.
 
-    gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n). No division: elements may be 0.
+    Gradient: gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n).
+
+    Where it fails: nowhere; without a division it is exact where elements are 0, as in PyTorch.
     """
 
     def forward(self, x: Array) -> Array:
@@ -99,7 +107,12 @@ def _product_of_others(x: Array) -> Array:
 
 
 class Max(Reduction):
-    """Maximum along axes. Equal maxima share the gradient equally, as PyTorch's amax does."""
+    """Maximum along axes: y = max_i x_i.
+
+    Gradient: gy for the largest element, 0 for the others.
+
+    Where it fails: equal maxima share it equally, as PyTorch's amax does (its max gives it to one).
+    """
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -117,7 +130,12 @@ class Max(Reduction):
 
 
 class Min(Max):
-    """Minimum along axes. Equal minima share the gradient equally."""
+    """Minimum along axes: y = min_i x_i.
+
+    Gradient: gy for the smallest element, 0 for the others.
+
+    Where it fails: equal minima share it equally, as PyTorch's amin does (its min gives it to one).
+    """
 
     def extremum(self, x: Array) -> Array:
         return namespace(x).min(x, axis=self.axis, keepdims=self.keepdims)
