@@ -46,6 +46,8 @@ DIAGONALS = [
 ]
 STACKED_DIAGONALS = [
     sample(real(2, 3)),
+    sample(real(1, 1)),
+    sample(real(0, 2, 3)),
     sample(real(3, 3), offset=1),
     sample(real(4, 3, 3), offset=-1),
     sample(real(2, 1, 2, 3)),
@@ -79,6 +81,7 @@ PRODUCTS = [
         "einsum",
         [
             sample("ij,jk->ik", real(2, 3), real(3, 4)),
+            sample("i,i", real(1), real(1)),
             sample("ij,jk", real(2, 3), real(3, 4)),
             sample("ij,kj->k", real(2, 3), real(4, 3)),
             sample("i,i", real(3), real(3)),
@@ -141,6 +144,8 @@ PRODUCTS = [
         "tensordot",
         [
             sample(real(2, 3), real(2, 3)),
+            sample(real(), real(), axes=0),
+            sample(real(1), real(1), axes=1),
             sample(real(2, 3), real(3, 4), axes=1),
             sample(real(3, 3), real(3, 3), axes=1),
             sample(real(2, 3, 4), real(3, 4, 5)),
@@ -281,7 +286,7 @@ def _calls(name: str, prepare: Any = lambda x: x) -> dict[str, Any]:
 
 
 SQUARES = [(3, 3), (1, 1), (4, 2, 2), (0, 2, 2)]
-RECTANGLES = [(3, 3), (1, 1), (4, 2), (2, 4), (3, 3, 2), (2, 2, 3)]
+RECTANGLES = [(3, 3), (1, 1), (0, 3, 2), (4, 2), (2, 4), (3, 3, 2), (2, 2, 3)]
 NORMS: list[Any] = [
     sample(real(3), **kwargs)
     for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, inf, -inf, 1.5, 0.5, -1.5))]
@@ -315,6 +320,8 @@ LINALG = [
         "linalg.vector_norm",
         [
             *NORMS,
+            sample(real()),
+            sample(real(1)),
             *AXES,
             sample(real(2, 3, 4), axis=(0, 2)),
             sample(real(2, 3, 4), axis=(0, 2), ord=1),
@@ -333,6 +340,7 @@ LINALG = [
         "linalg.matrix_norm",
         [
             sample(real(2, 3)),
+            sample(real(1, 1)),
             sample(real(2, 3), keepdims=True),
             sample(real(4, 2, 3)),
             *(sample(real(4, 2, 3), ord=p) for p in (1, -1, inf, -inf, 2, -2, "nuc")),
@@ -348,13 +356,14 @@ LINALG = [
         ),
         wrong=(
             wrong(ones(3), says=("matrix_norm(x: float64[3])", "two axes")),
-            wrong(ones(2, 3), ord=3, says=("x: float64[2, 3], ord=3",)),
+            wrong(ones(2, 3), ord=3, says=("matrix_norm(x: float64[2, 3], ord=3)",)),
         ),
     ),
     Operation(
         "linalg.norm",
         [
             *NORMS,
+            sample(real(1)),
             *AXES,
             sample(real(2, 3), "fro"),
             sample(real(2, 3), 1),
@@ -394,6 +403,7 @@ LINALG = [
         "linalg.solve",
         [
             sample(regular(3, 3), real(3, 2)),
+            sample(regular(0, 2, 2), real(0, 2, 3)),
             sample(regular(3, 3), real(3, 3)),
             sample(regular(3, 3), real(3)),
             sample(regular(1, 1), real(1, 1)),
@@ -452,6 +462,7 @@ LINALG = [
         "linalg.pinv",
         [
             sample(real(3, 2)),
+            sample(real(0, 3, 2)),
             sample(real(2, 3)),
             sample(real(3, 3)),
             sample(real(1, 1)),
@@ -547,7 +558,12 @@ LINALG = [
         torch_name="torch.linalg.qr",
         wrong=(
             wrong(ones(3), 0, says=("Qr(x: float64[3])",)),
-            wrong(ones(3, 2), 0, mode="complete", says=("qr with mode='complete'", "'reduced'")),
+            wrong(
+                ones(3, 2),
+                0,
+                mode="complete",
+                says=("qr(x: float64[3, 2], mode='complete'", "'reduced'"),
+            ),
         ),
     ),
     Operation(

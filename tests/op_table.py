@@ -117,7 +117,14 @@ def wrong_cumulative(function: str) -> tuple[Wrong, ...]:
 
 
 def wrong_type(function: str) -> tuple[Wrong, ...]:
-    return (wrong("a", error=TypeError, says=(f"{function}(x: str 'a')",)),)
+    return (
+        wrong("a", error=TypeError, says=(f"{function}(x: str 'a')",)),
+        wrong(
+            np.array([1j, 2]),
+            error=TypeError,
+            says=(f"{function}(x: complex128[2])", "real numbers"),
+        ),
+    )
 
 
 def wrong_shapes(function: str) -> tuple[Wrong, ...]:
@@ -694,6 +701,7 @@ OPERATIONS = [
         "var",
         [
             *(s for s in reductions() if s.args[0].shape != (3, 0)),
+            sample(real(3, 0), axis=0, torch=False),  # PyTorch warns
             sample(real(5), correction=1),
             sample(real(2, 3), axis=0, correction=0.5),
             sample(real(2, 3, 4), axis=(0, -1), correction=1, keepdims=True),
@@ -710,6 +718,7 @@ OPERATIONS = [
         "std",
         [
             sample(real(5)),
+            sample(real(3, 0), axis=0, torch=False),  # PyTorch warns
             sample(real(2, 3)),
             sample(real(2, 3), axis=0),
             sample(real(2, 3), axis=-1, keepdims=True),
@@ -750,6 +759,7 @@ OPERATIONS = [
         "permute_dims",
         [
             sample(real(2, 3), (1, 0)),
+            sample(real(1, 1), (1, 0)),
             sample(real(3, 3), (1, 0)),
             sample(real(2, 3, 5), (2, 0, 1)),
             sample(real(2, 3, 5), (-1, 0, -2)),
@@ -767,6 +777,7 @@ OPERATIONS = [
         "transpose",
         [
             sample(real()),
+            sample(real(1, 1)),
             sample(real(3)),
             sample(real(2, 3)),
             sample(real(3, 3)),
@@ -781,7 +792,13 @@ OPERATIONS = [
     ),
     Operation(
         "matrix_transpose",
-        [sample(real(2, 3)), sample(real(3, 3)), sample(real(4, 2, 3)), sample(real(0, 2))],
+        [
+            sample(real(2, 3)),
+            sample(real(1, 1)),
+            sample(real(3, 3)),
+            sample(real(4, 2, 3)),
+            sample(real(0, 2)),
+        ],
         torch=lambda x: x.mT,
         torch_name="torch.Tensor.mT",
         wrong=(wrong(ones(3), says=("matrix_transpose(x: float64[3])", "two axes")),),
@@ -790,6 +807,7 @@ OPERATIONS = [
         "broadcast_to",
         [
             sample(real(3), (2, 3)),
+            sample(real(0, 1), (0, 3)),
             sample(real(2, 1), (2, 3)),
             sample(real(), (2, 3)),
             sample(real(2, 1, 3), (4, 2, 5, 3)),
@@ -806,6 +824,7 @@ OPERATIONS = [
         "concat",
         [
             sample(real(2), real(3)),
+            sample(real(1), real(1)),
             sample(real(2, 3), real(4, 3)),
             sample(real(2, 3), real(2, 1), real(2, 2), axis=1),
             sample(real(2, 3), real(2, 3), axis=-1),
@@ -837,6 +856,7 @@ OPERATIONS = [
         "stack",
         [
             sample(real(), real()),
+            sample(real(1), real(1)),
             sample(real(3), real(3)),
             sample(real(3), real(3), real(3), axis=1),
             sample(real(2, 3), real(2, 3), axis=-1),
@@ -923,6 +943,7 @@ OPERATIONS = [
         "expand_dims",
         [
             sample(real(), axis=0),
+            sample(real(1), axis=0),
             sample(real(3), axis=0),
             sample(real(3), axis=-1),
             sample(real(2, 3), axis=1),
@@ -941,6 +962,7 @@ OPERATIONS = [
         "moveaxis",
         [
             sample(real(2, 3), 0, 1),
+            sample(real(1, 1), 0, 1),
             sample(real(2, 3, 5), 0, -1),
             sample(real(2, 3, 5), -1, 0),
             sample(real(2, 3, 5), (0, 1), (-1, 0)),
@@ -960,6 +982,7 @@ OPERATIONS = [
         "flip",
         [
             sample(real()),
+            sample(real(1)),
             sample(real(3)),
             sample(real(2, 3)),
             sample(real(2, 3), axis=0),
@@ -978,6 +1001,7 @@ OPERATIONS = [
         "repeat",
         [
             sample(real(3), 2),
+            sample(real(1), 3),
             sample(real(2, 3), 2, axis=0),
             sample(real(2, 3), 3, axis=-1),
             sample(real(2, 3), 1, axis=1),
@@ -1002,6 +1026,8 @@ OPERATIONS = [
         "tile",
         [
             sample(real(3), (2,)),
+            sample(real(1), (3,)),
+            sample(real(0, 3), (2, 1)),
             sample(real(2, 3), (2, 1)),
             sample(real(2, 3), (2, 3)),
             sample(real(2, 3), (2,)),
@@ -1019,6 +1045,8 @@ OPERATIONS = [
         "roll",
         [
             sample(real(5), 2),
+            sample(real(), 1),
+            sample(real(1), 1),
             sample(real(5), -7),
             sample(real(5), 5),
             sample(real(2, 3), 1),
@@ -1039,6 +1067,7 @@ OPERATIONS = [
         "pad",
         [
             sample(real(3), 1),
+            sample(real(1), 1),
             sample(real(3), (1, 2)),
             sample(real(2, 3), ((1, 0), (0, 2))),
             sample(real(2, 3), 1, constant_values=1.5),
@@ -1062,6 +1091,7 @@ OPERATIONS = [
         "sliding_window_view",
         [
             sample(real(5), 2),
+            sample(real(1), 1),
             sample(real(5), (5,)),
             sample(real(4, 5), (2, 3)),
             sample(real(4, 5), 2, axis=0),
@@ -1084,6 +1114,8 @@ OPERATIONS = [
         "getitem",
         [
             sample(real(5), 2),
+            sample(real(1), 0),
+            sample(real(0, 3), (slice(None), 1)),
             sample(real(5), -1),
             sample(real(5), slice(1, None, 2)),
             sample(real(5), slice(None, None, -1), torch=False),
@@ -1118,6 +1150,7 @@ OPERATIONS = [
         "setitem",
         [
             sample(real(5), 2, real()),
+            sample(real(0), slice(None), real(0)),
             sample(real(5), slice(1, 3), real(2)),
             sample(real(2, 3), (slice(None), 1), real(2)),
             sample(real(2, 3), (0, slice(None)), real()),
@@ -1148,6 +1181,8 @@ OPERATIONS = [
         "scatter_add",
         [
             sample(real(2), (slice(1, 3),), (4,), torch=False),  # which takes arrays only
+            sample(real(1), (slice(1, 2),), (3,), torch=False),
+            sample(real(0), (slice(2, 2),), (3,), torch=False),
             sample(real(2, 2), (slice(1, 3), slice(None)), (4, 2), torch=False),
             sample(real(3), np.array([True, False, True, True]), (4,)),
             sample(real(), (1,), (3,), torch=False),
@@ -1164,6 +1199,9 @@ OPERATIONS = [
         "take",
         [
             sample(real(4), np.array([0, 2]), strict=False),  # strict has no scatter-add
+            sample(real(), np.array([0, 0]), strict=False),
+            sample(real(1), np.array([0, 0]), strict=False),
+            sample(real(0, 3), np.array([0, 2]), axis=1, strict=False),
             sample(real(4), np.array([0, 2, 0, -1]), strict=False),
             sample(real(4), integers(-4, 4, 3, 2), strict=False),
             sample(real(2, 3), np.array([2, 2, 0]), axis=1, strict=False),
@@ -1190,6 +1228,8 @@ OPERATIONS = [
         "take_along_axis",
         [
             sample(real(4), np.array([0, 2, 0, -1]), axis=0, strict=False, torch=False),
+            sample(real(1), np.array([0, 0]), axis=0, strict=False),
+            sample(real(0, 3), np.zeros((0, 2), int), axis=1, strict=False),
             sample(real(2, 3), np.array([[2, 0], [1, 1]]), axis=1, strict=False),
             sample(real(2, 3), np.array([[2], [1]]), strict=False),
             sample(real(2, 3), np.array([[0, 1, 0]]), axis=0, strict=False),
@@ -1243,6 +1283,8 @@ OPERATIONS = [
         "embedding",
         [
             sample(integers(0, 4, 3), real(4, 2), strict=False),
+            sample(np.array([0, 0]), real(1, 1), strict=False),
+            sample(np.array([1, 3]), real(4, 0), strict=False),
             sample(np.array([0, 2, 0]), real(4, 2), strict=False),
             sample(integers(0, 4, 3, 2), real(4, 5), strict=False),
             sample(integers(0, 4), real(4, 2), strict=False),
@@ -1292,6 +1334,8 @@ OPERATIONS = [
         "dot",
         [
             sample(real(2, 3), real(3, 4)),
+            sample(real(1), real(1)),
+            sample(real(0, 3), real(3, 2)),
             sample(real(3, 3), real(3, 3)),
             sample(real(3), real(3)),
             sample(real(3), real(3, 4)),
@@ -1450,6 +1494,7 @@ OPERATIONS = [
         "astype",
         [
             sample(real(2, 3), np.float64),
+            sample(real(1), np.float64),
             sample(real(), np.float64),
             sample(real(0, 3), np.float64),
             sample(real(3), np.float64, copy=True),

@@ -53,6 +53,14 @@ class Special:
     kwargs: dict[str, Any]
     torch: bool
 
+    def warnings(self) -> np.errstate:
+        """NumPy may warn of a division by zero, or of NaN, only where these are expected."""
+        numbers = np.concatenate([np.ravel(x) for x in (self.value, *self.gradients)])
+        return np.errstate(
+            divide="ignore" if np.isinf(numbers).any() else None,
+            invalid="ignore" if np.isnan(numbers).any() else None,
+        )
+
 
 @dataclass(frozen=True)
 class Wrong:

@@ -242,7 +242,7 @@ def qr(x: Any, /, mode: str = "reduced") -> QRResult:
     >>> abs(R.item())
     5.0
     """
-    check_mode(mode)
+    check_mode(x, mode)
     results: Any = Qr()(x)
     return QRResult(*results)
 
@@ -276,9 +276,9 @@ def svdvals(x: Any, /) -> Variable:
     return values
 
 
-def check_mode(mode: str) -> None:
+def check_mode(x: Any, mode: str) -> None:
     if mode != "reduced":
-        raise ValueError(f"qr with mode={mode!r}: only mode='reduced' has a gradient")
+        raise ValueError(f"qr(x: {describe(x)}, mode={mode!r}): only mode='reduced' has a gradient")
 
 
 def check_full_matrices(x: Any, full_matrices: bool) -> None:

@@ -96,7 +96,7 @@ def _matrix_norm(x: Any, axis: tuple[int, int], keepdims: bool, ord: Any) -> Var
         return (max if ord > 0 else min)(sums, axis=(along, over), keepdims=keepdims)
     if ord not in (2, -2, "nuc"):
         raise ValueError(
-            f"norm of matrices (x: {describe(x)}, ord={ord!r}): ord must be 'fro', 'nuc', 1, -1, 2,"
+            f"matrix_norm(x: {describe(x)}, ord={ord!r}): ord must be 'fro', 'nuc', 1, -1, 2,"
             " -2, inf or -inf"
         )
     ndim = len(shape_of(x))
