@@ -412,6 +412,14 @@ OPERATIONS = [
         wrong=wrong_type("Log10"),
     ),
     Operation(
+        "logit",
+        unary(between(0.1, 0.9)),
+        reference=scipy.special.logit,
+        torch="logit",
+        special=(special(array(0, 0.5, 1), value=[-inf, 0, inf], gradients=([inf, 4, inf],)),),
+        wrong=wrong_type("Logit"),
+    ),
+    Operation(
         "logaddexp",
         binary(),
         torch=ref.torch_binary("logaddexp"),

@@ -1,8 +1,12 @@
 """The table of operations in the docs is that of the rows, complete, and true where it can tell."""
 
 import functools
+import inspect
 import re
+import textwrap
+from pathlib import Path
 
+import op_table
 import pytest
 from op_table import OPERATIONS
 from ops import document
@@ -10,6 +14,7 @@ from ops.functions import documented, functions_of, own
 from ops.row import Operation
 
 from koubai import Function
+from koubai.ops import exponential
 
 EACH = pytest.mark.parametrize("operation", [pytest.param(row, id=row.name) for row in OPERATIONS])
 PAGE = document.page()
@@ -47,6 +52,17 @@ def test_pytorch_has_what_the_page_names(operation: Operation) -> None:
     first, *names = operation.torch_name.split(".")
     assert first == "torch"
     assert functools.reduce(getattr, names, torch) is not None
+
+
+def test_the_example_of_adding_an_operation() -> None:
+    """The code that docs/add_an_operation.md shows is that of logit."""
+    page = document.FILE.with_name("add_an_operation.md").read_text(encoding="utf-8")
+    for thing in (exponential.Logit, exponential.logit):
+        assert inspect.getsource(thing) in page
+    row = re.search(r"```python\n(Operation\(.*?)```", page, re.DOTALL)
+    assert row is not None
+    table = Path(op_table.__file__).read_text(encoding="utf-8")
+    assert textwrap.indent(row[1].strip(), "    ") in table
 
 
 def test_a_function_without_a_gradient_in_its_docstring() -> None:

@@ -73,6 +73,22 @@ class Log10(Function):
         return gy / (self.x * math.log(10))
 
 
+class Logit(Function):
+    """Logarithm of the odds, the inverse of sigmoid: y = log(x / (1 - x)).
+
+    Gradient: gx = gy / (x (1 - x)).
+
+    Where it fails: infinite at 0 and 1, as in PyTorch.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return namespace(x).log(x / (1 - x))
+
+    def backward(self, gy: Array) -> Array:
+        return gy / (self.x * (1 - self.x))
+
+
 class LogAddExp(Function):
     """Logarithm of a sum of exponentials: y = log(exp(x1) + exp(x2)).
 
@@ -153,6 +169,17 @@ def log10(x: Any, /) -> Variable:
     Variable([0., 3.])
     """
     return Log10()(x)
+
+
+def logit(x: Any, /) -> Variable:
+    """log(x / (1 - x)), elementwise: the inverse of ``sigmoid``; NaN unless 0 <= x <= 1.
+
+    The derivatives at 0 and 1 are infinite.
+
+    >>> logit(Variable([0.5, 0.75]))
+    Variable([0.        , 1.09861229])
+    """
+    return Logit()(x)
 
 
 def logaddexp(x1: Any, x2: Any, /) -> Variable:
