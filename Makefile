@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 TRAIN_ARGS ?=
 
-.PHONY: train test bench lint docs clean
+.PHONY: train test mutants bench lint docs clean
 
 train: $(VENV)/ready
 	$(BIN)/koubai train $(TRAIN_ARGS)
 
 test: $(VENV)/ready-dev
 	$(BIN)/pytest -n auto -q
+
+# Not a part of the tests, for it takes a minute: whether they notice mistakes.
+mutants: $(VENV)/ready-dev
+	cd tests && ../$(BIN)/python -m mutation
 
 lint: $(VENV)/ready-dev
 	$(BIN)/ruff check .

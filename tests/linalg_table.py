@@ -96,7 +96,7 @@ PRODUCTS = [
             sample("abij,ikb->kaj", real(2, 3, 4, 5), real(4, 2, 3)),
             sample("ij->ji", real(2, 3)),
             sample("ba", real(2, 3)),
-            sample("ij->i", real(2, 3)),
+            sample("ij->i", real(3, 3)),
             sample("ij->", real(2, 3)),
             sample("ij->ij", real(2, 3)),
             sample("->", real()),
@@ -285,20 +285,20 @@ def _calls(name: str, prepare: Any = lambda x: x) -> dict[str, Any]:
     return {"call": of(lambda: koubai), "reference": numpys, "protocol": numpys, "torch": of(torch)}
 
 
-SQUARES = [(3, 3), (1, 1), (4, 2, 2), (0, 2, 2)]
-RECTANGLES = [(3, 3), (1, 1), (0, 3, 2), (4, 2), (2, 4), (3, 3, 2), (2, 2, 3)]
+SQUARES = [(3, 3), (1, 1), (3, 1, 2, 2), (0, 2, 2)]
+RECTANGLES = [(3, 3), (1, 1), (0, 3, 2), (4, 2), (3, 4), (3, 3, 2), (2, 2, 3)]
 NORMS: list[Any] = [
     sample(real(3), **kwargs)
-    for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, inf, -inf, 1.5, 0.5, -1.5))]
+    for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, 4, inf, -inf, 1.5, 0.5, -1.5))]
 ]
 AXES: list[Any] = [
     sample(real(2, 3), axis=0),
     sample(real(2, 3), axis=-1, keepdims=True),
-    sample(real(2, 3), axis=0, ord=inf),
-    sample(real(2, 3), axis=0, ord=1, keepdims=True),
+    sample(real(3, 3), axis=0, ord=inf),
+    sample(real(3, 3), axis=0, ord=1, keepdims=True),
     sample(real(2, 3), axis=0, ord=-inf),
-    sample(real(2, 3), axis=1, ord=3),
-    sample(real(2, 3)),
+    sample(real(3, 3), axis=1, ord=3),
+    sample(real(3, 3)),
     sample(real(2, 3, 4)),
     sample(real(0, 3), axis=0),
 ]
@@ -312,6 +312,7 @@ NORMS_AT_0 = [
     special(array(0, 0), ord=1.5, value=0, gradients=([0, 0],)),
     special(array(0, -2), ord=1.5, value=2, gradients=([0, -1],)),
     special(array(0, 4), ord=0.5, value=4, gradients=([0, 1],)),
+    special(array(0, 2, -2), ord=-1, value=0, gradients=([0, 0, 0],), divides=True),
     special(array(0, 4), ord=0, value=1, gradients=([0, 0],), torch=False),
 ]
 
@@ -507,7 +508,7 @@ LINALG = [
     Operation(
         "linalg.cholesky",
         [
-            *(sample(regular(*s)) for s in [(3, 3), (1, 1), (2, 2), (4, 2, 2), (0, 2, 2)]),
+            *(sample(regular(*s)) for s in [(3, 3), (1, 1), (2, 2), (3, 1, 2, 2), (0, 2, 2)]),
             sample(regular(3, 3), upper=True, torch=False),
         ],
         **_calls("cholesky", _definite),

@@ -10,17 +10,21 @@ from contextvars import ContextVar
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 
 
-@contextlib.contextmanager
-def recorded(record: bool) -> Iterator[None]:
+class recorded:  # reads like a function: with recorded(False):
     """Operations inside are recorded, or not."""
-    token = recording.set(record)
-    try:
-        yield
-    finally:
-        recording.reset(token)
+
+    def __init__(self, record: bool) -> None:
+        self.record = record
+
+    def __enter__(self) -> None:
+        self.token = recording.set(self.record)
+
+    def __exit__(self, *error: object) -> None:
+        recording.reset(self.token)
 
 
-def no_grad() -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
     """Operations inside are computed but not recorded; also a decorator, ``@no_grad()``.
 
     >>> from koubai import Variable
@@ -30,4 +34,5 @@ def no_grad() -> contextlib.AbstractContextManager[None]:
     >>> y.creator is None
     True
     """
-    return recorded(False)
+    with recorded(False):
+        yield

@@ -28,8 +28,8 @@ standard, where it has the function, else NumPy's. NumPy's own functions, called
 these: `np.exp(v)` is `koubai.exp(v)`, and `np.arctan2(v, w)` is `koubai.atan2(v, w)`.
 
 - **Gradient**: what `backward` computes. gy is the gradient of the result y, gx that of the input
-  x; gx1, gx2, ... those of several. An index marks elements: gx_i. Of matrices, x^T is x transposed,
-  and x^-T the inverse of that.
+  x; gx1, gx2, ... those of several. An index marks elements: gx_i. Of matrices, x^T is x
+  transposed, and x^-T the inverse of that.
 - **Where it fails**: what is taken at points where there is no derivative, or more than one answer.
 - **Orders**: "2+" says that the first and the second derivative are held against numerical ones.
   Every derivative can be differentiated again, so there are all orders.

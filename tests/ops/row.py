@@ -45,6 +45,7 @@ class Special:
     """A point where a choice was made: the value, and the gradients of its sum, one an array.
 
     ``torch=False`` marks a choice that is not PyTorch's; the docstring of the Function says why.
+    ``divides=True`` says that NumPy divides by 0 on the way to a finite value.
     """
 
     args: tuple[Any, ...]
@@ -52,12 +53,13 @@ class Special:
     gradients: tuple[Any, ...]
     kwargs: dict[str, Any]
     torch: bool
+    divides: bool
 
     def warnings(self) -> np.errstate:
         """NumPy may warn of a division by zero, or of NaN, only where these are expected."""
         numbers = np.concatenate([np.ravel(x) for x in (self.value, *self.gradients)])
         return np.errstate(
-            divide="ignore" if np.isinf(numbers).any() else None,
+            divide="ignore" if self.divides or np.isinf(numbers).any() else None,
             invalid="ignore" if np.isnan(numbers).any() else None,
         )
 
@@ -101,9 +103,14 @@ def sample(*args: Any, strict: bool = True, torch: bool = True, **kwargs: Any) -
 
 
 def special(
-    *args: Any, value: Any, gradients: tuple[Any, ...], torch: bool = True, **kwargs: Any
+    *args: Any,
+    value: Any,
+    gradients: tuple[Any, ...],
+    torch: bool = True,
+    divides: bool = False,
+    **kwargs: Any,
 ) -> Special:
-    return Special(args, value, gradients, kwargs, torch)
+    return Special(args, value, gradients, kwargs, torch, divides)
 
 
 def wrong(

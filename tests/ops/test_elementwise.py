@@ -91,6 +91,13 @@ def test_labels_of_any_integer_type() -> None:
         assert koubai.softmax_cross_entropy(x, t).item() == expected
 
 
+def test_more_classes_than_the_labels_type_can_count() -> None:
+    """Labels 0 to 255 of 300 classes: the places of the row do not start again at 256."""
+    x = Variable(np.zeros((1, 300)))
+    koubai.softmax_cross_entropy(x, np.array([5], np.uint8)).backward()
+    np.testing.assert_allclose(x.grad, (1 / 300) - (np.arange(300) == 5)[None])
+
+
 def test_astype() -> None:
     """To float32 and back, the gradient keeps the input's dtype; to integers, there is none."""
     x = Variable(np.array([1.5, 2.5]))

@@ -107,6 +107,14 @@ def test_setitem(case: tuple[tuple[int, ...], Any], data: st.DataObject) -> None
     np.testing.assert_allclose(value.grad, summed.reshape(value_shape), rtol=1e-12, atol=1e-12)
 
 
+def test_a_repeated_index_may_not_write_a_variable() -> None:
+    """Which of its two elements is written is not defined: its gradient is refused."""
+    y = Variable(_numbers((3,))) * 2
+    y[[1, 1]] = Variable(_numbers((2,)))
+    with pytest.raises(ValueError, match="names an element twice"):
+        y.backward(_numbers((3,)))
+
+
 def test_a_repeated_index_may_write_a_constant() -> None:
     """x[[0, 0]] = 5 is well defined, and so is the gradient of x."""
     x = Variable([1.0, 2.0, 3.0])

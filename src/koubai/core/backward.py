@@ -34,7 +34,7 @@ def backward(y: Variable, gy: Any, create_graph: bool) -> None:
     """``Variable.backward``: the gradients of the leaves are added to their ``.grad``."""
     if y._creator is None and is_floating(y._data):
         raise errors.nothing_computed(y)
-    leaves = {x: g for x, g in propagate(y, gy, create_graph).items() if x._creator is None}
+    leaves = propagate(y, gy, create_graph)
     if not leaves:
         raise errors.nothing_differentiable()
     for x, gx in leaves.items():
@@ -61,16 +61,17 @@ def propagate(
     table = {y: _seed(y, gy, create_graph)}
     # Inner gradients are dropped as soon as they have been used, unless some are wanted.
     take: Any = table.get if wanted else table.pop
-    creator = y._creator
-    pending: dict[int, Function] = {} if creator is None else {creator._number: creator}
+    # By creation number, an output of each function that is yet to be asked.
+    pending = {} if y._creator is None else {y._creator._number: y}
     heap = [-number for number in pending]
     with recorded(create_graph):
         while heap:
             number = -heappop(heap)
-            f = pending.pop(number)
+            output = pending.pop(number)
+            f: Any = output._creator
             try:
-                if f._is_ours and not f._tuple_types and not create_graph:
-                    gys: Any = (take(f._outputs[0](), None),)
+                if not create_graph and f._is_ours and not f._tuple_types:
+                    gys: Any = (take(output),)
                     gxs = f.backward(gys[0])
                 else:
                     gys = _gradients_of_outputs(f, take, create_graph)
@@ -107,7 +108,7 @@ def propagate(
                 else:
                     table[x] = gx
                     if n not in pending:
-                        pending[n] = creator
+                        pending[n] = x
                         heappush(heap, -n)
     return {x: gx for x, gx in table.items() if x._creator is None or x in wanted}
 
@@ -185,4 +186,4 @@ def _owned(gx: Any, f: Function, gys: tuple[Any, ...]) -> Any:
     theirs); of a user's function nothing is known, nor whether an array without ``base`` is a view.
     """
     fresh = f._is_ours and getattr(array_of(gx), "base", gx) is None
-    return gx if fresh and not any(gx is gy for gy in gys) else arrays.copy(gx)
+    return gx if fresh and id(gx) not in map(id, gys) else arrays.copy(gx)

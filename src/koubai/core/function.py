@@ -126,14 +126,15 @@ class Function:
                     in_graph = True
                 else:
                     xs.append(x if type(x) is _ndarray and x.dtype.kind in REAL else operand(x))
-            y = self.forward(*xs)
+            # Two, the most common case, spelled out: a call with a star takes half as long again.
+            y = self.forward(xs[0], xs[1]) if len(xs) == 2 else self.forward(*xs)
             if not in_graph:
                 result: Variable = y
             elif isinstance(y, (tuple, list)):
                 result = self._joined(inputs, y)
             else:
                 result = _new(Variable)
-                result._data = y if type(y) is _ndarray and self._is_ours else as_array(y)
+                result._data = y if self._is_ours and type(y) is _ndarray else as_array(y)
                 result._creator = result.grad = result.name = None
                 if recording.get():
                     result._creator = self

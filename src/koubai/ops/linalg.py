@@ -55,12 +55,13 @@ class Linear(Function):
     def backward(self, gy: Array) -> tuple[Array, Array, Array]:
         x, W, xp = self.x, self.W, namespace(gy, self.x, self.W)
         gx = gW = None
-        rows, gy_rows = xp.reshape(x, (-1, W.shape[0])), xp.reshape(gy, (-1, W.shape[1]))
         if self.needs_grad(0):
-            gx = gy @ xp.matrix_transpose(W)
+            gx = gy @ W.T
+        if x.ndim != 2:
+            x, gy = xp.reshape(x, (-1, W.shape[0])), xp.reshape(gy, (-1, W.shape[1]))
         if self.needs_grad(1):
-            gW = xp.matrix_transpose(rows) @ gy_rows
-        return gx, gW, xp.sum(gy_rows, axis=0)
+            gW = x.T @ gy
+        return gx, gW, xp.sum(gy, axis=0)
 
 
 def matmul(x1: Any, x2: Any, /) -> Variable:

@@ -76,17 +76,17 @@ class SoftmaxCrossEntropy(Function):
                 f"scores x must be of the shape (N, C), neither of them 0, not {x.shape}"
             )
         self.log_y = arrays.log_softmax(x, axis=-1)
-        self.t = t = as_targets(self.log_y, t)
-        xp = namespace(self.log_y, t)
+        self.t = as_targets(self.log_y, t)
+        xp = namespace(self.log_y, self.t)
+        # sum_c t_nc: 1 for labels, but targets need not be probabilities.
+        self.weight = 1 if t.ndim == 1 else xp.sum(self.t, axis=-1, keepdims=True)
         # Where the target is 0, the score may be -inf: 0 * -inf would be NaN.
-        return -xp.sum(xp.where(t == 0, 0, self.log_y) * t) / x.shape[0]
+        return -xp.sum(xp.where(self.t == 0, 0, self.log_y) * self.t) / x.shape[0]
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
         xp = namespace(gy, self.log_y, self.t)
         scale = gy / self.log_y.shape[0]
-        # sum_c t_nc, 1 for labels: the targets need not be probabilities.
-        weight = xp.sum(self.t, axis=-1, keepdims=True)
-        gx = (xp.exp(self.log_y) * weight - self.t) * scale
+        gx = (xp.exp(self.log_y) * self.weight - self.t) * scale
         return gx, -self.log_y * scale if self.needs_grad(1) else None
 
 
@@ -101,8 +101,9 @@ def as_targets(x: Array, t: Array) -> Array:
             f" probabilities for each row of x; t is {describe(t)}"
         )
     xp = namespace(t)
-    raise_unless(xp.all((t >= 0) & (t < classes)), f"labels t must lie between 0 and {classes - 1}")
-    one_hot = xp.reshape(t, (n, 1)) == xp.arange(classes, dtype=t.dtype)
+    one_hot = t[:, None] == xp.arange(classes)
+    # A label out of range leaves its row empty.
+    raise_unless(xp.count_nonzero(one_hot) == n, f"labels t must lie between 0 and {classes - 1}")
     return xp.astype(one_hot, x.dtype)
 
 

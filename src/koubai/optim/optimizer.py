@@ -86,7 +86,8 @@ class Optimizer:
         gradients = [self._gradient(i) for i in range(len(self.parameters))]
         for i, (p, g) in enumerate(zip(self.parameters, gradients, strict=True)):
             if g is not None:
-                p.data = like(self.update(i, p.data, g), p.data)
+                x = p.data
+                p.data = like(self.update(i, x, g), x)
 
     def update(self, i: int, x: Array, g: Array) -> Array:
         """The next value of parameter ``i``.
