@@ -203,6 +203,8 @@ OPERATIONS = [
             *(sample(nonzero(3, 3), n) for n in (0, 1, 2, 3, -1, -2)),
             sample(positive(4), 0.5),
             sample(2.5, real(4)),
+            sample(0.5, real(4)),
+            sample(positive(6), sparse(6)),  # exponents of 0, differentiated
             sample(positive(2, 4), array(0, 1, 2, 3)),
             sample(nonzero(2, 4), array(0, 1, 2, 3), strict=False),  # a constant, differentiated
             sample(nonzero(2, 4), np.array([0, 1, 2, 3]), strict=False),

@@ -115,31 +115,24 @@ class Pow(Function):
         if self.needs_grad(0):
             gx1 = gy * (x2 * _base(x1, x2) ** (x2 - 1))
         if self.needs_grad(1):
-            gx2 = gy * (self.y * _log(_logarithm_base(x1, x2)))
+            gx2 = gy * (self.y * _log(_of_logarithm(x1, x2)))
         return gx1, gx2
 
 
 def _base(x1: Array, x2: Array) -> Array:
     """``x1``, with 1 in place of 0 where x2 is 0: there 0 * x1 ** (0 - 1) would be 0 * inf."""
-    if isinstance(x2, NUMBERS):
-        return x1 if x2 else _replace_zeros(x1)
-    return namespace(x1, x2).where(x2 == 0, _replace_zeros(x1), x1)
+    return x1 if isinstance(x2, NUMBERS) and x2 else _replace_zeros(x1, x2 == 0)
 
 
-def _logarithm_base(x1: Array, x2: Array) -> Array:
+def _of_logarithm(x1: Array, x2: Array) -> Array:
     """``x1``, with 1 in place of 0 where x2 is not negative: there 0 * log(0) would be 0 * -inf."""
-    xp, zero = namespace(x1, x2), x1 == 0
-    if isinstance(x1, NUMBERS) and not zero:
-        return x1
-    return xp.where(xp.logical_and(zero, x2 >= 0), 1, x1)
+    return x1 if isinstance(x1, NUMBERS) and x1 else _replace_zeros(x1, x2 >= 0)
 
 
-def _replace_zeros(x: Array) -> Array:
-    """``x`` with ones in place of zeros."""
-    if isinstance(x, NUMBERS):
-        return x or 1
-    xp = namespace(x)
-    return xp.where(x == 0, xp.ones_like(x), x)
+def _replace_zeros(x: Array, where: Array) -> Array:
+    """``x`` with ones in place of the zeros where ``where`` holds."""
+    xp = namespace(x, where)
+    return xp.where(xp.logical_and(x == 0, where), 1.0, x)
 
 
 def _log(x: Array) -> Array:
