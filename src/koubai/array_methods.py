@@ -155,6 +155,13 @@ class ArrayMethods:
     def __int__(self) -> int:
         raise TypeError(self.cannot.format(function="int()"))
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """What ``copy.copy``, ``copy.deepcopy`` and ``pickle`` ask for; a leaf is as any object."""
+        if getattr(self, "creator", None) is not None:
+            in_graph = "; a copy that keeps it is v.copy()"
+            raise TypeError(self.cannot.format(function="copy or pickle") + in_graph)
+        return super().__reduce_ex__(protocol)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         unknown = kwargs.keys() - {"axis"}  # that of np.vecdot
         if method != "__call__" or unknown:

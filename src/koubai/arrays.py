@@ -18,6 +18,7 @@ under that name is asked for it, for the others it is written in the standard's 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -383,17 +384,33 @@ def random_uniform(key: Array, counter: Array, shape: tuple[int, ...], dtype: An
     return uniform.reshape(shape)
 
 
-def raise_unless(condition: Array, message: str) -> None:
+def raise_unless(condition: Array, message: str, found: Callable[[], str] | None = None) -> None:
     """Raise ``ValueError(message)`` unless ``condition``, one boolean, holds.
 
     For what only the values can tell (a label out of range). A traced condition becomes part of
-    the program, which then raises the same error when it runs.
+    the program, which then raises the same error when it runs, without what ``found`` would add.
+
+    Args:
+        condition: an array of one boolean.
+        message: what must hold.
+        found: says which value is wrong; only called when one is.
     """
     xp = namespace(condition)
     if _offers(xp, "raise_unless"):
         xp.raise_unless(condition, message)
     elif not condition:
-        raise ValueError(message)
+        raise ValueError(f"{message}: {found()}" if found else message)
+
+
+def first_outside(t: Array, n: int) -> str:
+    """The first of the whole numbers t that is not from 0 to n - 1, for an error message.
+
+    >>> first_outside(np.array([[0, 1], [7, 2]]), 3)
+    't[1, 0] is 7'
+    """
+    values = np.asarray(t.data if is_variable(t) else t)
+    place = np.argwhere((values < 0) | (values >= n))[0].tolist()
+    return f"t{place or ''} is {values[tuple(place)]}"
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:

@@ -19,8 +19,22 @@ def _name(function: Any) -> str:
 
 def where(function: Any) -> str:
     """The line that called a function of a graph, if it is known: the end of a message."""
+    if not function._inputs:
+        return (
+            "\n  it has no inputs: koubai.Function's __call__ was not what called it. After"
+            " y.set_creator(f) the graph is walked by hand; for y.backward() write y = f(x)"
+        )
     location = function._location
     return f"\n  called at {describe_location(location)}" if location else ""
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "image"), counted(1000, "image")
+    ('1 image', '1,000 images')
+    """
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 # Calls.
@@ -110,9 +124,9 @@ def _argument(function: Any, x: Any) -> str:
 
 def wrong_count(function: Any, gxs: Sequence[Any], differentiable: int) -> ValueError:
     return ValueError(
-        f"the backward of {_name(function)} returned {len(gxs)} gradients for"
-        f" {len(function._inputs)} inputs, {differentiable} of them differentiable; return a tuple,"
-        f" one for each input{where(function)}"
+        f"the backward of {_name(function)} returned {counted(len(gxs), 'gradient')} for"
+        f" {counted(len(function._inputs), 'input')}, {differentiable} of them differentiable;"
+        f" return a tuple, one for each input{where(function)}"
     )
 
 

@@ -10,15 +10,31 @@ from typing import Any
 
 
 def snapshot(x: Any) -> Any:
-    """A copy of ``x``, and of the dicts, lists, tuples and functions of a graph inside it."""
+    """A copy of ``x``, and of the dicts, lists, tuples and functions of a graph inside it.
+
+    What is found twice is copied once, and may contain itself.
+    """
+    return _copied(x, {})
+
+
+def _copied(x: Any, copies: dict[int, Any]) -> Any:
+    """``copies``: what has been copied already, by the identity of the original."""
+    if id(x) in copies:
+        return copies[id(x)]
+    new: Any
+    # A copy is entered before what is inside is copied, which may lead back to x.
     if isinstance(x, dict):
-        new = copy.copy(x)
-        new.update({key: snapshot(value) for key, value in x.items()})
+        new = copies[id(x)] = copy.copy(x)
+        new.update({key: _copied(value, copies) for key, value in x.items()})
         return new
-    if type(x) in (list, tuple):
-        return type(x)([snapshot(value) for value in x])
+    if type(x) is list:
+        new = copies[id(x)] = []
+        new += [_copied(value, copies) for value in x]
+        return new
+    if type(x) is tuple:
+        return tuple([_copied(value, copies) for value in x])
     if hasattr(type(x), "forward") and hasattr(type(x), "backward"):
-        new = copy.copy(x)
-        vars(new).update(snapshot(vars(x)))
+        new = copies[id(x)] = copy.copy(x)
+        vars(new).update({name: _copied(value, copies) for name, value in vars(x).items()})
         return new
     return x

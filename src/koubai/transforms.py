@@ -16,6 +16,7 @@ from typing import Any
 from koubai import arrays
 from koubai.arrays import as_array, describe, is_floating, namespace
 from koubai.core import Variable, propagate
+from koubai.errors import counted
 from koubai.ops.elementwise import multiply
 from koubai.ops.joining import stack
 from koubai.ops.reduction import sum
@@ -213,7 +214,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., Any]]:
 def _joined(ys: list[Variable], gys: list[Any], name: str) -> tuple[Variable, Any]:
     """One Variable and its gradient, whose backward pass is that of all ``ys`` with ``gys``."""
     if len(gys) != len(ys):
-        raise ValueError(f"{name}: {len(ys)} gradients are needed, one for each output")
+        raise ValueError(f"{name} needs {counted(len(ys), 'gradient')}, one for each output")
     if len(ys) == 1:
         return ys[0], gys[0]
     with recorded(True):

@@ -142,6 +142,16 @@ def test_every_layer_is_a_layer(row: Row) -> None:
     assert isinstance(layer, Function)
 
 
+@pytest.mark.parametrize("name", [name for name in ROWS if name != "AddLayer"])
+def test_backward_before_forward(name: str) -> None:
+    """An error that says what to call first. (Of AddLayer, forward keeps nothing.)"""
+    layer, _, _ = drawn(ROWS[name], 0)
+    message = rf"{type(layer).__name__} has no attribute '\w+'.* call forward before backward"
+    with pytest.raises(AttributeError, match=message):
+        layer.backward(np.ones((4, 2)))
+    assert not hasattr(layer, "nonsense")
+
+
 def test_relu_has_two_names() -> None:
     """The notebooks call the same layer Relu and ReluLayer."""
     assert Relu is ReluLayer

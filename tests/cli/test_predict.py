@@ -34,7 +34,10 @@ def picture(tmp_path: Path, data: MNIST) -> Path:
 
 def table_of(out: str) -> list[tuple[str, int, float]]:
     """The rows of the printed table: file, digit, probability."""
+    if not out:  # no table, where no picture could be read
+        return []
     head, *lines = out.splitlines()
+    assert lines
     assert head.split() == ["file", "digit", "probability"]
     rows = [line.rsplit(maxsplit=2) for line in lines]
     return [(file, int(digit), float(p.rstrip("%")) / 100) for file, digit, p in rows]
@@ -192,6 +195,12 @@ def test_a_picture_that_cannot_be_read(
     assert err.startswith(f"koubai predict: error: {bad}: ")
     assert message in err
     assert [row[0] for row in table_of(out)] == [str(picture)]
+
+
+def test_no_picture_that_can_be_read(koubai: Command, trained: Path, tmp_path: Path) -> None:
+    """Errors alone, without the head of a table that would have no rows."""
+    status, out, err = koubai("predict", trained, tmp_path / "a.png", tmp_path / "b.png")
+    assert (status, out, err.count("\n")) == (1, "", 2)
 
 
 def test_damaged_pictures_never_give_a_traceback(

@@ -84,6 +84,12 @@ def test_the_table_can_be_read_in_a_file(koubai: Command, tmp_path: Path) -> Non
     assert max(len(line) for line in lines[:6]) <= 80
 
 
+def test_one_iteration_of_one_image(koubai: Command, tmp_path: Path) -> None:
+    """One of a kind is no plural."""
+    out = koubai("train", "--epochs", 1e-9, "--batch-size", 1, "--out", tmp_path)[1]
+    assert "\n1 iteration of 1 image; an epoch is 60,000 of them\n" in out
+
+
 def test_the_bar_in_a_terminal(
     koubai: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +218,21 @@ def test_unknown_options(koubai: Command, option: str) -> None:
     status, out, err = koubai("train", option)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert option in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epohcs", 3), "unrecognized argument --epohcs; did you mean --epochs?"),
+        (("--bathc-size=3",), "unrecognized argument --bathc-size=3; did you mean --batch-size?"),
+        (("--zzz", 3), "unrecognized argument --zzz"),
+        (("runs/mine",), "unrecognized argument runs/mine"),
+    ],
+)
+def test_misspelt_options(koubai: Command, arguments: tuple[Any, ...], message: str) -> None:
+    """The error names the nearest option, if one is near, and the help of this command."""
+    expected = f"koubai train: error: {message} (see koubai train --help)\n"
+    assert koubai("train", *arguments) == (2, "", expected)
 
 
 def test_a_folder_with_something_in_it_is_not_written_to(koubai: Command, tmp_path: Path) -> None:

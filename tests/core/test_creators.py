@@ -100,6 +100,46 @@ def test_set_creator() -> None:
     assert x.grad is None
 
 
+class ByHand(Function):
+    """A square that links its graph by itself, as the notebooks' first functions do."""
+
+    def __call__(self, input: Any) -> Any:
+        output = Variable(self.forward(input.data))
+        output.set_creator(self)
+        self.input, self.output = input, output
+        return output
+
+    def forward(self, x: Any) -> Any:
+        return x**2
+
+    def backward(self, gy: Any) -> Any:
+        return 2 * self.input.data * gy
+
+
+def test_a_graph_that_was_linked_by_hand() -> None:
+    """It can be walked and its gradients passed by hand, in the notebooks' loop."""
+    x = Variable(np.array(3.0))
+    y = ByHand()(ByHand()(x))
+    y.grad = np.array(1.0)
+    variable: Any = y
+    while (f := variable.creator) is not None:
+        assert f.output is variable
+        f.input.grad = f.backward(variable.grad)
+        variable = f.input
+    assert variable is x
+    assert x.grad == 4 * 3.0**3
+
+
+def test_backward_through_a_creator_that_did_not_compute() -> None:
+    """The package's own pass needs the package's own call: the error says so, whoever set it."""
+    f, unasked = Square(), Variable(9.0)
+    unasked.set_creator(f)
+    for y in (ByHand()(Variable(3.0)), unasked):
+        for z in (y, y * 2):
+            with pytest.raises(TypeError, match=r"set_creator.* by hand; .*write y = f\(x\)"):
+                z.backward()
+
+
 def test_a_user_may_call_attributes_as_he_likes() -> None:
     """self.input, self.output, self.x ... are the user's; the graph is not disturbed."""
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from core.functions import Affine, Exp, Square
 
 import koubai
@@ -98,6 +99,58 @@ def test_functions_kept_by_a_function() -> None:
     b = f(f(x))
     b.backward()
     assert x.grad == 4 * 3.0**3
+
+
+def owned_by(owner: Any) -> Any:
+    """A function that knows whose it is."""
+    square: Any = Square()
+    square.owner = owner
+    return square
+
+
+@pytest.mark.parametrize(
+    ("wrap", "unwrap"),
+    [
+        (lambda f: f, lambda me: me),
+        (lambda f: [f], lambda me: me[0]),
+        (lambda f: ([f],), lambda me: me[0][0]),
+        (lambda f: {"me": f}, lambda me: me["me"]),
+        (owned_by, lambda me: me.owner),
+    ],
+    ids=["itself", "list", "tuple", "dict", "inner function"],
+)
+def test_functions_that_hold_themselves(wrap: Any, unwrap: Any) -> None:
+    """The copy of a function that is in reach of itself is in reach of itself, not of the other."""
+
+    class Selfish(Function):
+        def __init__(self) -> None:
+            self.me = wrap(self)
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x * x
+
+        def backward(self, gy: Any) -> Any:
+            return 2 * unwrap(self.me).x * gy
+
+    f, x = Selfish(), Variable(3.0)
+    a = f(x)
+    b = f(a)
+    older: Any = a.creator
+    assert older is not f
+    assert unwrap(older.me) is older
+    b.backward(create_graph=True)
+    assert x.grad.data == 4 * 3.0**3
+
+
+def test_one_thing_under_two_names() -> None:
+    """What a function holds twice is one thing in the copy, too."""
+    f: Any = Square()
+    x = Variable(3.0)
+    f.cache = f.same = {}
+    y, _z = f(x), f(x)
+    older: Any = y.creator
+    assert older.cache is older.same is not f.cache
 
 
 def test_results_that_are_gone_cost_no_snapshot() -> None:

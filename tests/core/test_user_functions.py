@@ -110,8 +110,8 @@ def test_fewer_gradients_than_inputs() -> None:
 @pytest.mark.parametrize(
     ("gradients", "words"),
     [
-        ((np.ones(2), np.ones(2)), ["returned 2 gradients for 1 inputs, 1 of them differentiable"]),
-        (((),), ["returned 0 gradients for 1 inputs"]),
+        ((np.ones(2), np.ones(2)), ["returned 2 gradients for 1 input, 1 of them differentiable"]),
+        (((),), ["returned 0 gradients for 1 input,"]),
         ((None,), ["returned None for input 0, float64[2]", "zeros"]),
         (
             (np.ones(3),),

@@ -1,5 +1,7 @@
 """What a Variable shows of itself, and what it refuses so that nothing detaches silently."""
 
+import copy
+import pickle
 from typing import Any
 
 import array_api_strict
@@ -36,6 +38,38 @@ def test_nothing_detaches_silently(convert: Any, data: Any) -> None:
         convert(Variable(data))
     causes = [str(caught.value), str(caught.value.__cause__)]
     assert any("would lose the history of a Variable" in c and "v.data" in c for c in causes)
+
+
+COPIES: dict[str, Any] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_copies_of_a_leaf(way: str) -> None:
+    """A leaf is copied as any object is, with gradient and name; copy.copy shares the arrays."""
+    x = Variable(np.array([1.0, 2.0]), name="x")
+    (x * x).sum().backward()
+    y = COPIES[way](x)
+    assert (type(y), y.name, y.creator) == (Variable, "x", None)
+    np.testing.assert_array_equal(y.data, x.data)
+    np.testing.assert_array_equal(y.grad, x.grad)
+    assert np.shares_memory(y.data, x.data) == (way == "copy")
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_copies_of_a_result(way: str) -> None:
+    """A graph is not copied: half of it would be missing. The error says what to write."""
+    x = Variable(np.array([1.0, 2.0]))
+    y = x * x
+    message = r"copy or pickle would lose the history.*v\.data.*keeps it is v\.copy\(\)"
+    with pytest.raises(TypeError, match=message):
+        COPIES[way]({"y": [y]} if way != "copy" else y)
+    np.testing.assert_array_equal(COPIES[way](y.data), y.data)
+    y.copy().backward(np.ones(2))
+    np.testing.assert_array_equal(x.grad, [2, 4])
 
 
 def test_repr() -> None:

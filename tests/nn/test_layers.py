@@ -77,6 +77,17 @@ def test_linear_refuses(arguments: dict[str, Any], message: str) -> None:
         nn.Linear(**{"in_features": 2, "out_features": 3, **arguments})
 
 
+def test_linear_of_images() -> None:
+    """Images that nobody has flattened: the error says how; rows of another length have no cure."""
+    layer = nn.Linear(6, 2)
+    images = np.ones((5, 3, 2), np.float32)
+    with pytest.raises(ValueError, match=r"not \(5, 3, 2\).*write x\.reshape\(len\(x\), -1\)"):
+        layer(images)
+    assert layer(images.reshape(len(images), -1)).shape == (5, 2)
+    with pytest.raises(ValueError, match=r"not \(5, 3, 3\), \(6, 2\) and \(2,\)\n"):
+        layer(np.ones((5, 3, 3), np.float32))
+
+
 @pytest.mark.parametrize(
     ("layer", "function"),
     [(nn.ReLU(), koubai.relu), (nn.Sigmoid(), koubai.sigmoid), (nn.Tanh(), koubai.tanh)],
@@ -114,10 +125,18 @@ def test_sequential_subclass_may_add_fields() -> None:
     assert [name for name, _ in Scaled().named_parameters()] == ["0.W", "0.b", "scale"]
 
 
-def test_sequential_takes_modules_only() -> None:
-    """A bare function among the layers is refused where it is given, not at the first call."""
-    with pytest.raises(TypeError, match=r"layer 1 is <function relu.*not a module"):
-        nn.Sequential(nn.Linear(1, 1), koubai.relu)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (koubai.relu, r"layer 1 is <function relu.*not a module; write a class with nn\.Module"),
+        (nn.ReLU, r"layer 1 is the class ReLU, not a module; write ReLU\(\.\.\.\)"),
+        ([nn.ReLU()], r"layer 1 is a list, not a module; write Sequential\(\*layers\)"),
+    ],
+)
+def test_sequential_takes_modules_only(given: Any, message: str) -> None:
+    """Anything else is refused where it is given, not at the first call, with what to write."""
+    with pytest.raises(TypeError, match=f"Sequential: {message}"):
+        nn.Sequential(nn.Linear(1, 1), given)
 
 
 def test_gradients_against_torch() -> None:

@@ -1,11 +1,14 @@
 """Modules are plain objects whose parameters are found, named, saved and loaded."""
 
+import pickle
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
 
 from koubai import Variable, nn
+from koubai.optim import Adam
 
 
 class Net(nn.Module):
@@ -192,3 +195,18 @@ def test_parameter_is_a_variable() -> None:
     np.testing.assert_array_equal(p.grad, np.full((2, 2), 3.0))
     assert not hasattr(p, "__dict__")
     assert repr(nn.Parameter([1.0, 2.0], name="W")) == "Parameter([1., 2.], name='W')"
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_models_can_be_copied(copied: Any) -> None:
+    """Together with an optimizer: the copy computes the same, and trains without the original."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = np.ones((5, 3), np.float32)
+    other, optimizer = copied((model, Adam(model.parameters())))
+    np.testing.assert_array_equal(other(x).data, model(x).data)
+    before = model.state_dict()
+    other(x).sum().backward()
+    optimizer.step()
+    assert not np.array_equal(other(x).data, model(x).data)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])

@@ -54,6 +54,42 @@ def test_one_hot(wrap: Any) -> None:
     assert np.flatnonzero(koubai.one_hot(np.array([2], np.uint8), 300)).tolist() == [2]
 
 
+RANGED: dict[str, Any] = {
+    "labels": lambda t: koubai.softmax_cross_entropy(np.zeros((4, 3)), t),
+    "numbers of rows": lambda t: koubai.embedding(t, np.zeros((3, 2))),
+    "one_hot": lambda t: koubai.one_hot(t, 3),
+}
+
+
+@pytest.mark.parametrize("value", [3, -7])
+@pytest.mark.parametrize("wrap", [np.asarray, Variable, array_api_strict.asarray])
+@pytest.mark.parametrize("what", RANGED)
+def test_a_number_out_of_range_is_found(what: str, wrap: Any, value: int) -> None:
+    """The error says which numbers are right, which one is not, and where it is."""
+    t = wrap(np.array([2, 0, value, 9]))
+    message = rf"{what}.* t must lie between 0 and 2: t\[2\] is {value}(\n|$)"
+    with pytest.raises(ValueError, match=message):
+        RANGED[what](t)
+
+
+@pytest.mark.parametrize("what", RANGED)
+def test_a_number_out_of_range_in_a_program(what: str) -> None:
+    """Compiled, the error says what is right, and names no number: that of the trace is another."""
+    f = koubai.compile(RANGED[what])
+    f(np.array([2, 0, 1, 0]))
+    with pytest.raises(ValueError, match=rf"{what}.* t must lie between 0 and 2(?!: t)"):
+        f(np.array([2, 0, 3, 0]))
+
+
+def test_one_number_out_of_range() -> None:
+    """A single number has no place to name; one of a matrix has two."""
+    W = np.zeros((3, 2))
+    with pytest.raises(ValueError, match=r": t is 3\n"):
+        koubai.embedding(np.array(3), Variable(W))
+    with pytest.raises(ValueError, match=r": t\[1, 0\] is -1\n"):
+        koubai.embedding(np.array([[0], [-1]]), Variable(W))
+
+
 @pytest.mark.parametrize("t", [[3], [-1]])
 def test_one_hot_of_what_is_out_of_range(t: list[int]) -> None:
     """An error, eager and compiled: a row of zeros would be a silent mistake."""

@@ -236,8 +236,22 @@ x0 = Variable([1.0])
         (None, TypeError, "takes a list of Variables"),
         ([x0, np.ones(3)], TypeError, r"parameter 1 is float64\[3\], not a Variable"),
         (list(nn.Linear(1, 1).named_parameters()), TypeError, "parameter 0 is tuple"),
-        (nn.Sequential(nn.Linear(1, 1)), TypeError, "parameter 0 is Linear.*parameters()"),
-        (nn.Linear(1, 1), TypeError, r"not Linear.*model\.parameters\(\)"),
+        (
+            nn.Sequential(nn.Linear(1, 1)),
+            TypeError,
+            r"not the module, a Sequential; write model\.parameters\(\)",
+        ),
+        (
+            nn.Linear(1, 1),
+            TypeError,
+            r"not the module, a Linear; write model\.parameters\(\)",
+        ),
+        (
+            nn.Linear(1, 1).parameters,
+            TypeError,
+            r"not the method itself; write model\.parameters\(\), with parentheses",
+        ),
+        ({"W": x0}, TypeError, r"not a dict; write list\(params\.values\(\)\)"),
         ([Variable(np.array([1, 2]))], TypeError, "parameter 0 is int64.*no gradient"),
         ([x0, x0 * 2], ValueError, r"parameter 1, float64\[1\], was computed from"),
         ([Variable([1.0]), x0, x0], ValueError, "parameters 1 and 2 are the same Variable"),
@@ -284,4 +298,5 @@ def test_numpy_numbers_become_python_floats() -> None:
 def test_repr() -> None:
     """Kind, number of parameters and settings."""
     assert repr(SGD(parameters(), lr=0.1)) == "SGD(3 parameters, lr=0.1, momentum=0.0)"
+    assert repr(SGD([Variable(1.0)], lr=0.1)) == "SGD(1 parameter, lr=0.1, momentum=0.0)"
     assert repr(Adam(parameters())) == "Adam(3 parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08)"

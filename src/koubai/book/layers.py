@@ -11,7 +11,7 @@ twice in a graph, the older call must keep what it kept.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from koubai.arrays import Array
 from koubai.core import Function
@@ -39,6 +39,17 @@ class Layer(Function, ABC):
     >>> layer(Variable(3.0))
     Variable(6.)
     """
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Only asked for what is not there, most often what forward keeps for backward."""
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {name!r}; if it is forward that sets it,"
+                " call forward before backward",
+                name=name,
+                obj=self,
+            )
 
     @abstractmethod
     def forward(self, *xs: Any) -> Any:

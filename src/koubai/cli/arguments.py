@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 from typing import Any, NoReturn
 
@@ -15,6 +16,19 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Nothing may be left over, here rather than in ``parse_args``: a subcommand's parser
+        knows which options were nearly right, and where its help is."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._names(), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized argument {unknown[0]}{hint}")
+        return namespace, unknown
+
+    def _names(self) -> list[str]:
+        return [name for action in self._actions for name in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")

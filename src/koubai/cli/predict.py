@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from koubai import softmax
 from koubai.cli.errors import CommandError
 from koubai.cli.network import load_run, rows
+from koubai.nn import Sequential
 
 DESCRIPTION = """\
 Say which digits are in pictures, with a network that koubai train has trained.
@@ -43,18 +45,23 @@ def run(options: argparse.Namespace) -> int:
         model = load_run(options.model)
     except (OSError, ValueError) as error:
         raise CommandError(error) from error
-    width = max(len("file"), *(len(str(path)) for path in options.images))
-    print(f"{'file':<{width}}  digit  probability")
-    status = 0
+    digits, status = [], 0
     for path in options.images:
         try:
-            digit = read_digit(path)
+            digits.append((path, read_digit(path)))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             print(f"koubai predict: error: {path}: {reason}", file=sys.stderr)
             status = 1
-            continue
+    if digits:
+        _print_table(model, digits)
+    return status
+
+
+def _print_table(model: Sequential, digits: list[tuple[Path, NDArray[np.uint8]]]) -> None:
+    width = max(len("file"), *(len(str(path)) for path, _ in digits))
+    print(f"{'file':<{width}}  digit  probability")
+    for path, digit in digits:
         probabilities = softmax(model(rows(digit))).data[0]
         best = int(np.argmax(probabilities))
         print(f"{path!s:<{width}}  {best:>5}  {probabilities[best]:>11.2%}")
-    return status

@@ -17,9 +17,11 @@ from koubai import Variable, __version__, softmax_cross_entropy
 from koubai.cli import arguments
 from koubai.cli.curve import can_draw, draw_curve
 from koubai.cli.errors import CommandError
+from koubai.cli.invocation import command_line
 from koubai.cli.network import INPUTS, OUTPUTS, network, rows, save_run
 from koubai.cli.report import Report
 from koubai.datasets import MNIST, mnist
+from koubai.errors import counted
 from koubai.optim import SGD
 from koubai.training import Interrupt, JsonLines, accuracy, catch_interrupt, train
 
@@ -106,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
         f" seed {options.seed}"
     )
     report.say(
-        f"{training.iterations:,} iterations of {options.batch_size:,} images;"
+        f"{counted(training.iterations, 'iteration')} of {counted(options.batch_size, 'image')};"
         f" an epoch is {training.per_epoch:,.6g} of them"
     )
     drawing = can_draw()
@@ -131,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
             _draw(folder, training, report)
         files = ", ".join(sorted(path.name for path in folder.iterdir()))
         report.say(f"Saved in {folder}: {files}")
-        report.say(f"To classify pictures: koubai predict {folder} IMAGE.png")
+        report.say(f"To classify pictures: {command_line('predict', folder, 'IMAGE.png')}")
     return 130 if done < training.iterations else 0
 
 

@@ -34,10 +34,7 @@ class Sequential(Module):
     def __init__(self, *layers: Module) -> None:
         for i, layer in enumerate(layers):
             if not isinstance(layer, Module):
-                raise TypeError(
-                    f"Sequential: layer {i} is {layer!r:.60}, not a module; write a class with"
-                    " nn.Module and a forward for it"
-                )
+                raise TypeError(f"Sequential: layer {i} is {_instead(layer)}")
         self.layers = layers
 
     def fields(self) -> Iterator[tuple[str, Any]]:
@@ -58,3 +55,12 @@ class Sequential(Module):
 
     def __getitem__(self, index: int) -> Module:
         return self.layers[index]
+
+
+def _instead(given: Any) -> str:
+    """What was given in the place of a module, and what to write."""
+    if isinstance(given, type) and issubclass(given, Module):
+        return f"the class {given.__name__}, not a module; write {given.__name__}(...)"
+    if isinstance(given, (list, tuple)):
+        return f"a {type(given).__name__}, not a module; write Sequential(*layers)"
+    return f"{given!r:.60}, not a module; write a class with nn.Module and a forward for it"

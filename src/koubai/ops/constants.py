@@ -99,7 +99,8 @@ def one_hot(t: Any, /, length: int, *, dtype: Any = None) -> Array:
     xp = namespace(t)
     arrays.raise_unless(
         xp.all(xp.logical_and(t >= 0, t < length)),
-        f"one_hot(t: {describe(t)}): t must be between 0 and {length - 1}",
+        f"one_hot(t: {describe(t)}): t must lie between 0 and {length - 1}",
+        lambda: arrays.first_outside(t, length),
     )
     places = xp.reshape(xp.asarray(t), (*shape_of(t), 1))
     dtype = xp.zeros(0).dtype if dtype is None else dtype

@@ -61,7 +61,9 @@ class Embedding(Function):
             )
         xp, n = namespace(t), W.shape[0]
         arrays.raise_unless(
-            xp.all((t >= 0) & (t < n)), f"numbers of rows t must be between 0 and {n - 1}"
+            xp.all((t >= 0) & (t < n)),
+            f"numbers of rows t must lie between 0 and {n - 1}",
+            lambda: arrays.first_outside(t, n),
         )
         self.t, self.shape = t, W.shape
         rows = namespace(t, W).take(W, xp.reshape(xp.asarray(t), (-1,)), axis=0)

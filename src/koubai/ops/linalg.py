@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from koubai.arrays import Array, describe, namespace, shape_of, sum_to
@@ -46,9 +47,7 @@ class Linear(Function):
 
     def forward(self, x: Array, W: Array, b: Array) -> Array:
         if W.ndim != 2 or b.shape != W.shape[1:] or x.ndim < 1 or x.shape[-1] != W.shape[0]:
-            raise ValueError(
-                f"needs x (..., I), W (I, O) and b (O,), not {x.shape}, {W.shape} and {b.shape}"
-            )
+            raise ValueError(_misfit(x, W, b))
         self.x, self.W = x, W
         return x @ W + b
 
@@ -62,6 +61,14 @@ class Linear(Function):
         if self.needs_grad(1):
             gW = x.T @ gy
         return gx, gW, xp.sum(gy, axis=0)
+
+
+def _misfit(x: Array, W: Array, b: Array) -> str:
+    """What Linear needs, what it got, and what to write for images that are still images."""
+    message = f"needs x (..., I), W (I, O) and b (O,), not {x.shape}, {W.shape} and {b.shape}"
+    if x.ndim > 2 and math.prod(x.shape[1:]) == W.shape[0]:
+        message += "; for rows write x.reshape(len(x), -1)"
+    return message
 
 
 def matmul(x1: Any, x2: Any, /) -> Variable:

@@ -9,6 +9,7 @@ from koubai import arrays
 from koubai.arrays import (
     Array,
     describe,
+    first_outside,
     is_floating,
     is_integer,
     namespace,
@@ -102,8 +103,11 @@ def as_targets(x: Array, t: Array) -> Array:
         )
     xp = namespace(t)
     one_hot = t[:, None] == xp.arange(classes)
-    # A label out of range leaves its row empty.
-    raise_unless(xp.count_nonzero(one_hot) == n, f"labels t must lie between 0 and {classes - 1}")
+    raise_unless(
+        xp.count_nonzero(one_hot) == n,  # a label out of range leaves its row empty
+        f"labels t must lie between 0 and {classes - 1}",
+        lambda: first_outside(t, classes),
+    )
     return xp.astype(one_hot, x.dtype)
 
 

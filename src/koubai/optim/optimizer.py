@@ -11,12 +11,13 @@ Two rules hold in every update, here and in subclasses, and both serve the compi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from koubai.arrays import NUMBERS, Array, describe, is_array, is_floating, namespace
 from koubai.core.variable import Variable, array_of
+from koubai.errors import counted
 
 
 class Optimizer:
@@ -40,12 +41,10 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Variable], lr: float) -> None:
         name = type(self).__name__
-        # Iterating over a Variable would give its rows.
-        if isinstance(parameters, Variable) or not isinstance(parameters, Iterable):
-            raise TypeError(
-                f"{name} takes a list of Variables, not {describe(parameters)};"
-                " write model.parameters(), or [x] for a single one"
-            )
+        # Iterating over a Variable would give its rows, over a Sequential its layers.
+        no_list = isinstance(parameters, (Variable, Mapping)) or _is_module(parameters)
+        if no_list or not isinstance(parameters, Iterable):
+            raise TypeError(f"{name} takes a list of Variables, not {_instead(parameters)}")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError(
@@ -123,7 +122,23 @@ class Optimizer:
         settings = [
             f"{name}={x!r}" for name, x in vars(self).items() if isinstance(x, (float, tuple))
         ]
-        return f"{type(self).__name__}({len(self.parameters)} parameters, {', '.join(settings)})"
+        parameters = counted(len(self.parameters), "parameter")
+        return f"{type(self).__name__}({', '.join([parameters, *settings])})"
+
+
+def _is_module(x: object) -> bool:
+    return callable(getattr(x, "parameters", None))
+
+
+def _instead(given: object) -> str:
+    """What was given in the place of a list of Variables, and what to write."""
+    if callable(given) and getattr(given, "__name__", "") == "parameters":
+        return "the method itself; write model.parameters(), with parentheses"
+    if _is_module(given):
+        return f"the module, a {type(given).__name__}; write model.parameters()"
+    if isinstance(given, Mapping):
+        return "a dict; write list(params.values()), if its values are Variables"
+    return f"{describe(given)}; write model.parameters(), or [x] for a single one"
 
 
 def like(x: Array, other: Array) -> Array:
