@@ -59,7 +59,7 @@ def test_the_example_of_adding_an_operation() -> None:
     page = document.FILE.with_name("add_an_operation.md").read_text(encoding="utf-8")
     for thing in (exponential.Logit, exponential.logit):
         assert inspect.getsource(thing) in page
-    row = re.search(r"```python\n(Operation\(.*?)```", page, re.DOTALL)
+    row = re.search(r"```py\n(Operation\(.*?)```", page, re.DOTALL)
     assert row is not None
     table = Path(op_table.__file__).read_text(encoding="utf-8")
     assert textwrap.indent(row[1].strip(), "    ") in table
