@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import eager, notebook
+from benchmarks import eager, notebook, operations
 from benchmarks.measure import Row
 
 BENCHMARKS = (
@@ -23,6 +23,9 @@ BENCHMARKS = (
     notebook.step,
     notebook.numerical,
     eager.import_time,
+    operations.reductions,
+    operations.indexing,
+    operations.einsum,
 )
 
 PIPE_WIDTH = 200  # columns in a file or a pipe, enough for each row to be one line

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ops.row import Operation, array, integers, ones, real, regular, sample, special, wrong
+from ops.row import (
+    Operation,
+    array,
+    integers,
+    mixed,
+    ones,
+    real,
+    regular,
+    sample,
+    singular,
+    special,
+    wrong,
+)
 
 import koubai
 from koubai.arrays import namespace
@@ -431,9 +443,22 @@ LINALG = [
             sample(regular(4, 2, 2)),
             sample(regular(2, 1, 3, 3)),
             sample(regular(0, 2, 2)),
+            sample(singular(3, 3), torch=False),  # where PyTorch's gradient is 0, as det is
+            sample(singular(2, 2), torch=False),
+            sample(mixed(4, 3, 3)),
+            sample(mixed(5, 4, 4)),
+            sample(real(5, 5)),
         ],
         torch=_torch("det"),
         torch_name="torch.linalg.det",
+        special=(
+            special(array([0]), value=0, gradients=([[1]],)),
+            special(np.zeros((2, 2)), value=0, gradients=(np.zeros((2, 2)),)),
+            special(np.diag([0.0, 2, 3]), value=0, gradients=(np.diag([6.0, 0, 0]),), torch=False),
+            special(
+                np.diag([0.0, -2, 3]), value=0, gradients=(np.diag([-6.0, 0, 0]),), torch=False
+            ),
+        ),
         wrong=_wrong_matrices("Det"),
     ),
     Operation(

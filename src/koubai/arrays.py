@@ -23,12 +23,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from koubai.scattering import add_rows, add_rows_by_take, row_numbers
+
 Array: TypeAlias = Any
 """An array of any library that follows the standard, or a Python number."""
 
 NUMBERS = (bool, int, float, np.generic)
+_PLAIN = (*NUMBERS, np.ndarray)
 REAL = "fiub"
 """The kinds of NumPy dtypes that hold real numbers: floats, integers, booleans."""
+BASIC = (int, slice, type(None), type(...))
+"""The types of the parts of an index that names a block."""
 
 
 def namespace(*xs: Array) -> Any:
@@ -86,6 +91,22 @@ def is_boolean(x: Array) -> bool:
     return _has_kind(x, "b", "bool")
 
 
+def is_normal(x: Array) -> Array:
+    """Which elements are finite, and not 0 nor so small that they have lost digits.
+
+    >>> is_normal(np.array([1e-300, 1e-310, 0.0, np.inf, np.nan]))
+    array([ True, False, False, False, False])
+    """
+    size = namespace(x).abs(x)
+    return (size >= float(finfo(x).smallest_normal)) & (size < math.inf)
+
+
+def finfo(x: Array) -> Any:
+    """The limits of the floating-point numbers of x: ``eps``, ``smallest_normal``, ..."""
+    xp = np if isinstance(x.dtype, np.dtype) else namespace(x.data if is_variable(x) else x)
+    return xp.finfo(x.dtype)
+
+
 def _has_kind(x: Array, numpys: str, standards: str) -> bool:
     if isinstance(x.dtype, np.dtype):
         return x.dtype.kind in numpys
@@ -129,12 +150,23 @@ def as_array(x: Any) -> Array:
         return np.asarray(float(x))
     if not is_array(x) or is_scalar(x):
         x = namespace(x).asarray(x)
-    if isinstance(x, np.ndarray) and x.dtype.kind not in REAL:
-        raise TypeError(
-            f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
-            + ("; complex numbers are not supported yet" if x.dtype.kind == "c" else "")
-        )
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in REAL:
+        refuse_complex(x)
+        if isinstance(x, np.ndarray):
+            raise TypeError(
+                f"real numbers are needed (floats, integers or booleans), not {describe(x)}"
+            )
     return x
+
+
+def refuse_complex(*xs: Any) -> None:
+    """Raise a TypeError if one of ``xs``, which may be anything, holds complex numbers."""
+    for x in xs:
+        known = (is_array(x) or isinstance(x, np.generic)) and not isinstance(x, type)
+        if isinstance(x, complex) or (known and _has_kind(x, "c", "complex floating")):
+            raise TypeError(
+                f"real numbers are needed, not {describe(x)}; complex numbers are not supported yet"
+            )
 
 
 def operand(x: Any) -> Array:
@@ -147,7 +179,10 @@ def operand(x: Any) -> Array:
     unreal = isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in REAL
     if unreal or isinstance(x, (list, tuple)):
         return as_array(x)
-    if isinstance(x, NUMBERS) or is_array(x):
+    if isinstance(x, _PLAIN):
+        return x
+    refuse_complex(x)
+    if is_array(x):
         return x
     raise TypeError(f"operations take Variables, arrays and numbers, not {describe(x)}")
 
@@ -164,7 +199,10 @@ def gives_way(x: Array) -> bool:
 
 def cast(x: Array, dtype: Any) -> Array:
     """``x`` in ``dtype``: itself, if that is its dtype."""
-    return x if x.dtype == dtype else namespace(x).astype(x, dtype)
+    if x.dtype == dtype:
+        return x
+    refuse_complex(x)  # whose imaginary parts would be lost
+    return namespace(x).astype(x, dtype)
 
 
 def constant_like(values: np.ndarray[Any, Any], x: Array) -> Array:
@@ -316,6 +354,40 @@ def sliding_window_view(x: Array, lengths: tuple[int, ...], axes: tuple[int, ...
     return x
 
 
+def add_windows(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """The gradient of ``sliding_window_view``, x: each element of ``shape`` sums its places in x.
+
+    Axis by axis, from the last: for each place in a window, the elements that stand there are a
+    block of the result.
+    """
+    xp = namespace(x)
+    for axis in reversed(axes):
+        count, length = x.shape[axis], x.shape[-1]
+        before, after = x.shape[:axis], x.shape[axis + 1 : -1]
+        widened = (*before, shape[axis], *after)
+        y = None
+        for i in range(length):
+            block = (*(slice(None),) * axis, slice(i, i + count), ...)
+            if y is None or xp is not np:
+                part = scatter_add(x[..., i], block, widened)
+                y = part if y is None else y + part
+            else:
+                y[block] += x[..., i]
+        x = y
+    return x
+
+
+def getitem(x: Array, index: Any) -> Array:
+    """x[index] by NumPy's rules; the standard has no arrays of integers beside slices."""
+    xp = namespace(x)
+    if xp is np or _offers(xp, "scatter_add") or _is_basic(index):
+        return x[index]
+    numbers, axes = row_numbers(index, x.shape)
+    rows = xp.reshape(x, (math.prod(x.shape[:axes]), *x.shape[axes:]))
+    y = xp.take(rows, xp.asarray(numbers.reshape(-1)), axis=0)
+    return xp.reshape(y, (*numbers.shape, *x.shape[axes:]))
+
+
 def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     """Zeros of ``shape`` to which ``x`` is added at ``[index]``: the gradient of indexing.
 
@@ -324,49 +396,34 @@ def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     xp = namespace(x, *index) if isinstance(index, tuple) else namespace(x, index)
     if _offers(xp, "scatter_add"):
         return xp.scatter_add(x, index, shape)
-    y = xp.zeros(shape, dtype=x.dtype)
-    if names_each_element_once(index):
+    if names_each_element_once(index) if xp is np else _is_basic(index):
+        y = xp.zeros(shape, dtype=x.dtype)
         y[index] = x
-    elif xp is np:
-        _add_rows(y, index, x)
-    else:
-        raise TypeError(f"{xp.__name__} has no scatter-add, which index {index!r:.60} needs")
-    return y
-
-
-def _add_rows(y: Any, index: Any, x: Any) -> None:
-    """``np.add.at(y, index, x)``, several times as fast where ``index`` names whole rows.
-
-    A row is what lies along the axes that the index does not mention. Equal ones are brought
-    together by sorting, for add.at is fast for single numbers only; below some size it does not
-    matter.
-    """
-    parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(np.asarray(p) if isinstance(p, (list, tuple)) else p for p in parts)
-    mentioned = sum(0 if p is None else np.ndim(p) if _is_mask(p) else 1 for p in parts)
-    lead, row = y.shape[:mentioned], y.shape[mentioned:]
-    if any(p is ... for p in parts) or math.prod(row) == 1 or x.size < 4096:
+        return y
+    # np.add.at is slow for rows and for pairs of indices; of few it does not matter.
+    if xp is np and (len(shape) == 1 or x.size < max(4096, math.prod(shape) // 64)):
+        y = np.zeros(shape, dtype=x.dtype)
         np.add.at(y, index, x)
-        return
-    numbers = np.arange(math.prod(lead)).reshape(lead)[index]
-    rows = np.broadcast_to(x, numbers.shape + row).reshape(numbers.size, -1)
-    order = np.argsort(numbers, axis=None, stable=True)
-    numbers = numbers.reshape(-1)[order]
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    y.reshape(math.prod(lead), -1)[numbers[starts]] = np.add.reduceat(rows[order], starts)
-
-
-def _is_mask(x: Any) -> bool:
-    return isinstance(x, (bool, np.bool_)) or (is_array(x) and is_boolean(x))
+        return y
+    numbers, axes = row_numbers(index, shape)
+    rows = xp.broadcast_to(x, (*numbers.shape, *shape[axes:]))
+    rows = xp.reshape(rows, (numbers.size, *shape[axes:]))
+    numbers, lead = numbers.reshape(-1), shape[:axes]
+    return (add_rows if xp is np else add_rows_by_take)(rows, numbers, lead)
 
 
 def names_each_element_once(index: Any) -> bool:
     """True for slices, integers and boolean masks; sequences of integers may repeat themselves."""
     parts = index if isinstance(index, tuple) else (index,)
-    single = (int, slice, type(None), type(...))
     return all(
-        isinstance(p, single) or (is_array(p) and (is_boolean(p) or not p.ndim)) for p in parts
+        isinstance(p, BASIC) or (is_array(p) and (is_boolean(p) or not p.ndim)) for p in parts
     )
+
+
+def _is_basic(index: Any) -> bool:
+    """True for slices and integers, which every library takes as an index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(p, BASIC) for p in parts)
 
 
 def random_uniform(key: Array, counter: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -411,6 +468,21 @@ def first_outside(t: Array, n: int) -> str:
     values = np.asarray(t.data if is_variable(t) else t)
     place = np.argwhere((values < 0) | (values >= n))[0].tolist()
     return f"t{place or ''} is {values[tuple(place)]}"
+
+
+def holds(condition: Array) -> bool:
+    """Whether ``condition``, one boolean, is known to be true: never, while it is traced."""
+    return not _offers(namespace(condition), "raise_unless") and bool(condition)
+
+
+def sum_along(x: Array, axis: int) -> Array:
+    """The sum along one axis, counted from 0; of a few neighbours in memory as a product.
+
+    NumPy needs several times as long to add them up.
+    """
+    if axis < len(x.shape) - 1 or x.shape[axis] > 64:
+        return namespace(x).sum(x, axis=axis)
+    return x @ constant_like(np.ones(x.shape[axis]), x)
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:

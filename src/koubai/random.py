@@ -65,7 +65,9 @@ class Generator:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         u = arrays.random_uniform(self.key, self.counter, shape, np.dtype(dtype))
         self.counter = self.counter + np.uint64(-(-math.prod(shape) // 4))
-        return u if (low, high) == (0.0, 1.0) else low + u * (high - low)
+        u = u if (low, high) == (0.0, 1.0) else low + u * (high - low)
+        arrays.refuse_complex(u)
+        return u
 
     def normal(
         self, shape: Shape = (), mean: float = 0.0, std: float = 1.0, dtype: Any = np.float64
@@ -73,6 +75,7 @@ class Generator:
         """Numbers from a normal distribution, by the transform of Box and Muller (1958)."""
         u1, u2 = self.uniform(shape, dtype=dtype), self.uniform(shape, dtype=dtype)
         xp = namespace(u1)
+        arrays.refuse_complex(mean, std)
         return mean + std * (xp.sqrt(-2 * xp.log(1 - u1)) * xp.cos(2 * math.pi * u2))
 
     def bernoulli(self, p: float, shape: Shape = ()) -> Array:
@@ -91,6 +94,7 @@ class Generator:
 
     def permutation(self, x: int | Array) -> Array:
         """The numbers from 0 to below ``x``, or the rows of an array, in random order."""
+        arrays.refuse_complex(x)
         n = x if isinstance(x, int) else x.shape[0]
         u = self.uniform((n,))
         order = namespace(u).argsort(u)
@@ -104,6 +108,7 @@ class Generator:
             shape: how often to draw.
             p: their probabilities, which add up to 1; None for equal ones.
         """
+        arrays.refuse_complex(x, p)
         n = x if isinstance(x, int) else x.shape[0]
         if p is None:
             index = self.randint(0, n, shape)

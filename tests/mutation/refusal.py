@@ -27,14 +27,17 @@ from ops.row import Operation, Sample
 from ops.test_indexing import test_a_repeated_index_may_not_write_a_variable
 from ops.test_linalg import test_gradients_of_symmetric_matrices_are_symmetric
 from ops.test_operations import test_special_values
+from ops.test_reductions import test_products_of_nothing
 
 from koubai import Variable
 from koubai.ops.decompositions import Cholesky, Eigh
 from koubai.ops.indexing import SetItem
+from koubai.ops.reduction import Prod
 
 FURTHER: dict[type, Callable[[], None]] = {
     SetItem: test_a_repeated_index_may_not_write_a_variable,
     Cholesky: test_gradients_of_symmetric_matrices_are_symmetric,
+    Prod: test_products_of_nothing,
     Eigh: test_gradients_of_symmetric_matrices_are_symmetric,
 }
 """Tests of what the table cannot say."""

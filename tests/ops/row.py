@@ -149,6 +149,18 @@ def sparse(*shape: int) -> Drawn:
     return Drawn("sparse", shape, draw)
 
 
+def zero_diagonal(*shape: int) -> Drawn:
+    """Between 0.5 and 2, or between -2 and -0.5, but 0 where all indices are equal."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        x = rng.uniform(0.5, 2, shape) * rng.choice([-1.0, 1.0], shape)
+        diagonal = np.arange(min(shape))
+        x[(diagonal,) * len(shape)] = 0
+        return x
+
+    return Drawn("zero_diagonal", shape, draw)
+
+
 def between(low: float, high: float) -> Callable[..., Drawn]:
     """``between(-1, 1)(2, 3)`` is an array of the shape (2, 3) of numbers from -1 to 1."""
 
@@ -171,6 +183,30 @@ def regular(*shape: int) -> Drawn:
         return rng.uniform(-0.5, 0.5, shape) + 2 * np.eye(shape[-1])
 
     return Drawn("regular", shape, draw)
+
+
+def singular(*shape: int) -> Drawn:
+    """Matrices whose last row is their first."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        x = rng.normal(size=shape)
+        x[..., -1, :] = x[..., 0, :]
+        return x
+
+    return Drawn("singular", shape, draw)
+
+
+def mixed(*shape: int) -> Drawn:
+    """Regular matrices and singular ones, of rank n - 1, of rank 1 and 0, in turn."""
+
+    def draw(rng: Rng, shape: tuple[int, ...]) -> Any:
+        x = rng.uniform(-0.5, 0.5, shape) + 2 * np.eye(shape[-1])
+        x[1::4, -1] = x[1::4, 0]
+        x[2::4] = x[2::4, :1]
+        x[3::4] = 0
+        return x
+
+    return Drawn("mixed", shape, draw)
 
 
 def mask(*shape: int) -> Drawn:

@@ -69,12 +69,39 @@ def test_gradients_of_symmetric_matrices_are_symmetric() -> None:
         np.testing.assert_allclose(x.grad, x.grad.T, rtol=1e-10)
 
 
-def test_singular_matrices() -> None:
-    """The value of det is there; its gradient, which needs the inverse, is an error."""
-    y = koubai.linalg.det(Variable([[1.0, 2.0], [2.0, 4.0]]))
-    assert y.item() == 0
+NEARLY_SINGULAR = np.arange(1.0, 10.0).reshape(3, 3)  # LAPACK's det of it is 7e-16
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        NEARLY_SINGULAR,
+        np.ones((3, 3)),
+        np.zeros((3, 3)),
+        np.diag([0.0, 2.0, 2.0]),
+        np.diag([1e-9, 2.0, 2.0]),
+        np.eye(3),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_derivatives_of_determinants(x: Any, compiled: bool) -> None:
+    """Of first and second order, however singular x is: cofactors, and x's own elements."""
+    permutations = np.zeros((3, 3, 3))  # the sign of each permutation of 0, 1, 2
+    for i, j, k in [(0, 1, 2), (1, 2, 0), (2, 0, 1)]:
+        permutations[i, j, k], permutations[j, i, k] = 1, -1
+    hessian = np.einsum("ikm,jln,mn->ijkl", permutations, permutations, x)
+    of_det = koubai.grad(koubai.linalg.det), koubai.hessian(koubai.linalg.det)
+    gradient_, hessian_ = map(koubai.compile, of_det) if compiled else of_det
+    cofactors = np.einsum("ijkl,kl->ij", hessian, x) / 2
+    np.testing.assert_allclose(gradient_(x), cofactors, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(hessian_(x), hessian, rtol=1e-12, atol=1e-13)
+
+
+def test_inverses_of_singular_matrices_are_errors() -> None:
+    """Also the gradient of slogdet, which is one."""
+    x = Variable([[1.0, 2.0], [2.0, 4.0]])
     with pytest.raises(ValueError, match="Singular matrix"):
-        y.backward()
+        koubai.linalg.slogdet(x).logabsdet.backward()
 
 
 def test_functions_that_have_no_counterpart_are_refused() -> None:

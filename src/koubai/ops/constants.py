@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,29 @@ from koubai.arrays import Array, describe, is_integer, namespace, shape_of
 from koubai.core.variable import array_of
 
 
+def _of_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, called with the arrays of Variables; complex numbers are refused."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args = tuple(map(array_of, args))
+        arrays.refuse_complex(*args, *kwargs.values())
+        y = function(*args, **kwargs)
+        arrays.refuse_complex(y)  # what a dtype among the arguments has made
+        return y
+
+    return call
+
+
 def _constant(name: str) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
-        args = tuple(map(array_of, args))
         return getattr(namespace(*args), name)(*args, **kwargs)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
         f"``{name}`` of the arrays' own library; not differentiable, returns an array."
     )
-    return function
+    return _of_arrays(function)
 
 
 all = _constant("all")
@@ -58,6 +72,7 @@ zeros = _constant("zeros")
 zeros_like = _constant("zeros_like")
 
 
+@_of_arrays
 def argsort(x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """The numbers of the elements in their order along ``axis``; not differentiable, an array.
 
@@ -71,9 +86,10 @@ def argsort(x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool
     >>> argsort(Variable([2.0, 3.0, 1.0]))
     array([2, 0, 1])
     """
-    return arrays.argsort(array_of(x), axis, descending=descending, stable=stable)
+    return arrays.argsort(x, axis, descending=descending, stable=stable)
 
 
+@_of_arrays
 def one_hot(t: Any, /, length: int, *, dtype: Any = None) -> Array:
     """Rows that are 1 at the place that ``t`` names and 0 elsewhere; a constant, an array.
 
@@ -93,7 +109,6 @@ def one_hot(t: Any, /, length: int, *, dtype: Any = None) -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    t = array_of(t)
     if not is_integer(t):
         raise TypeError(f"one_hot(t: {describe(t)}): t must hold integers")
     xp = namespace(t)

@@ -47,39 +47,45 @@ class CumulativeProd(Cumulative):
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        return namespace(x).cumulative_prod(x, axis=self.axis, include_initial=self.include_initial)
+        self.y = namespace(x).cumulative_prod(
+            x, axis=self.axis, include_initial=self.include_initial
+        )
+        return self.y
 
     def backward(self, gy: Array) -> Array:
-        x, xp = self.x, namespace(gy, self.x)
-        if x.shape[self.axis] == 0:
+        x, xp, axis = self.x, namespace(gy, self.x, self.y), self.axis
+        if x.shape[axis] == 0:
             return self.later(gy)
-        before = xp.cumulative_prod(x, axis=self.axis, include_initial=True)
-        factors = xp.moveaxis(x, self.axis, -1)[..., 1:]
-        r = _recurrence(xp.moveaxis(self.later(gy), self.axis, -1), factors)
-        return before[at(self.axis, slice(-1))] * xp.moveaxis(r, -1, self.axis)
+        r = _recurrence(self.later(gy), x[at(axis, slice(1, None))], axis)
+        before = self.y[at(axis, slice(-1))]
+        if self.include_initial:
+            return before * r
+        return xp.concat([r[at(axis, slice(1))], before * r[at(axis, slice(1, None))]], axis=axis)
 
 
-def _recurrence(g: Array, c: Array) -> Array:
-    """r with r_i = g_i + c_i r_(i+1) along the last axis; the last r is the last g.
+def _recurrence(g: Array, c: Array, axis: int) -> Array:
+    """r with r_i = g_i + c_i r_(i+1) along ``axis``; the last r is the last g.
 
     Every second r follows from the one two places on, r_i = (g_i + c_i g_(i+1)) + c_i c_(i+1)
     r_(i+2): the same question for half as many. The others follow from their neighbours.
     """
-    n, xp = g.shape[-1], namespace(g, c)
+    n, xp = g.shape[axis], namespace(g, c)
     if n < 2:
         return g
-    if n % 2 == 0:  # the last one is known
-        last = g[..., -1:]
-        shorter = xp.concat([g[..., :-2], g[..., -2:-1] + c[..., -1:] * last], axis=-1)
-        return xp.concat([_recurrence(shorter, c[..., :-1]), last], axis=-1)
-    even, odd = c[..., ::2], c[..., 1::2]
-    inner = g[..., :-1]
-    pairs = xp.concat([inner[..., ::2] + even * g[..., 1::2], g[..., -1:]], axis=-1)
-    r = _recurrence(pairs, even * odd)
-    between = g[..., 1::2] + odd * r[..., 1:]
-    both = xp.stack([r[..., :-1], between], axis=-1)
-    both = xp.reshape(both, (*g.shape[:-1], n - 1))
-    return xp.concat([both, r[..., -1:]], axis=-1)
+    first, second = at(axis, slice(None, None, 2)), at(axis, slice(1, None, 2))
+    early, late = at(axis, slice(-1)), at(axis, slice(1, None))
+    last = g[at(axis, slice(n - 1, None))]
+    c1, c2, g2 = c[first], c[second], g[second]
+    if n % 2:
+        pairs = xp.concat([g[early][first] + c1 * g2, last], axis=axis)
+        r = _recurrence(pairs, c1 * c2, axis)
+        rs = [r[early], g2 + c2 * r[late]]
+    else:
+        r = _recurrence(g[first] + c1 * g2, c1[early] * c2, axis)
+        rs = [r, xp.concat([g2[early] + c2 * r[late], last], axis=axis)]
+    length = n - n % 2
+    both = xp.reshape(xp.stack(rs, axis=axis + 1), (*g.shape[:axis], length, *g.shape[axis + 1 :]))
+    return xp.concat([both, last], axis=axis) if n % 2 else both
 
 
 def cumulative_sum(

@@ -6,7 +6,14 @@ import weakref
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import Array, describe, names_each_element_once, namespace, shape_of
+from koubai.arrays import (
+    Array,
+    describe,
+    names_each_element_once,
+    namespace,
+    operand,
+    shape_of,
+)
 from koubai.core import Function, Variable
 from koubai.core.function import as_of, is_differentiable
 from koubai.core.variable import array_of
@@ -29,7 +36,7 @@ class GetItem(Function):
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        return x[self.index]
+        return arrays.getitem(x, self.index)
 
     def backward(self, gy: Array) -> Array:
         return arrays.scatter_add(gy, self.index, self.shape)
@@ -48,7 +55,7 @@ class ScatterAdd(Function):
         return arrays.scatter_add(x, self.index, self.shape)
 
     def backward(self, gy: Array) -> Array:
-        return gy[self.index]
+        return arrays.getitem(gy, self.index)
 
 
 class SetItem(Function):
@@ -127,7 +134,7 @@ def setitem(x: Variable, index: Any, value: Any, /) -> None:
                 f"x[...] = value: x is {describe(x)}, which has no gradient, so the history of"
                 " value would be lost; write x.astype(float)"
             )
-        x._data = SetItem(plain_index(index)).forward(x._data, array_of(value))
+        x._data = SetItem(plain_index(index)).forward(x._data, operand(array_of(value)))
         return
     if (creator := x._creator) is None:
         raise ValueError(

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from koubai import arrays
 from koubai.arrays import Array, constant_like, describe, namespace, shape_of, sum_to
 from koubai.core import Function, Variable
 from koubai.ops.choice import where
+from koubai.ops.cofactors import Cofactors, is_far_from_singular
 from koubai.ops.elementwise import copy
 from koubai.ops.linalg import matmul
 
@@ -58,10 +60,10 @@ class Solve(Function):
 class Det(Function):
     """Determinant of a matrix: y = det(x).
 
-    Gradient: gx = gy y x^-T (Jacobi's formula).
+    Gradient: gx = gy c, with the cofactors c; of a regular x they are det(x) x^-T.
 
-    Where it fails: an error where x is singular. (PyTorch's is wrong there: 0 for [[1, 1], [1,
-    1]].)
+    Where it fails: nowhere; it is right where x is singular too. (PyTorch's is not: 0 for
+    [[1, 1], [1, 1]].)
     """
 
     def forward(self, x: Array) -> Array:
@@ -70,9 +72,14 @@ class Det(Function):
         return self.y
 
     def backward(self, gy: Array) -> Array:
-        xp = namespace(gy, self.x)
-        inverse = xp.linalg.inv(xp.matrix_transpose(self.x))
-        return xp.reshape(gy * self.y, (*gy.shape, 1, 1)) * inverse
+        x, xp = self.x, namespace(gy, self.x)
+        gy, y = [xp.reshape(a, (*a.shape, 1, 1)) for a in (gy, self.y)]
+        far = is_far_from_singular(x)
+        if arrays.holds(xp.all(far)):
+            return gy * y * xp.linalg.inv(xp.matrix_transpose(x))
+        regular = xp.where(far, x, constant_like(np.eye(x.shape[-1]), x))
+        inverse = xp.linalg.inv(xp.matrix_transpose(regular))
+        return xp.where(far, gy * y * inverse, gy * Cofactors()(x))
 
 
 class Slogdet(Function):
@@ -160,7 +167,8 @@ def solve(x1: Any, x2: Any, /) -> Variable:
 def det(x: Any, /) -> Variable:
     """The determinant of each matrix, (..., n, n) to (...).
 
-    The derivative needs the inverse: ``backward`` of a singular matrix raises ValueError.
+    Of a singular matrix too it has derivatives, of first and second order: the first are the
+    cofactors, the transpose of the adjugate.
 
     >>> det(Variable([[2.0, 1.0], [0.0, 4.0]]))
     Variable(8.)

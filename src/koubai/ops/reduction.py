@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from koubai import arrays
-from koubai.arrays import Array, namespace
+from koubai.arrays import Array, is_normal, namespace
 from koubai.core import Function, Variable
+from koubai.ops.joining import at
 
 Axis = int | tuple[int, ...] | None
 
@@ -68,42 +69,55 @@ class Mean(Reduction):
 class Prod(Reduction):
     """Product along axes: y = prod_i x_i.
 
-    Gradient: gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n).
+    Gradient: gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n), which is gy y / x_i where no element is
+    0 and nothing over- or underflows.
 
-    Where it fails: nowhere; without a division it is exact where elements are 0, as in PyTorch.
+    Where it fails: nowhere; it is exact where elements are 0 too, as in PyTorch.
     """
 
     def forward(self, x: Array) -> Array:
         self.x, self.shape = x, x.shape
-        return namespace(x).prod(x, axis=self.axis, keepdims=self.keepdims)
+        self.y = namespace(x).prod(x, axis=self.axis, keepdims=self.keepdims)
+        return self.y
 
     def backward(self, gy: Array) -> Array:
+        x, xp, shape = self.x, namespace(gy, self.x, self.y), self.kept_shape()
+        gy, y = xp.reshape(gy, shape), xp.reshape(self.y, shape)
+        scaled = gy * y
+        may_divide = is_normal(y) & is_normal(scaled)
+        if arrays.holds(xp.all(may_divide)):
+            return scaled / x
+        safe = xp.where(may_divide, x, 1)
+        return xp.where(may_divide, scaled / safe, self.times_others(gy))
+
+    def times_others(self, gy: Array) -> Array:
+        """The gradient without division; ``gy`` has the kept axes."""
         xp = namespace(gy, self.x)
-        kept = [i for i, n in enumerate(self.kept_shape()) if n != 1 or self.shape[i] == 1]
-        reduced = [i for i in range(len(self.shape)) if i not in kept]
-        order = (*kept, *reduced)
-        lengths = [self.shape[i] for i in order]
-        # One row for the elements of one product.
-        rows = (*lengths[: len(kept)], math.prod(lengths[len(kept) :]))
-        x = xp.reshape(xp.permute_dims(self.x, order), rows)
-        others = _product_of_others(x)
-        inverse = tuple(order.index(i) for i in range(len(order)))
-        return self.expand(gy) * xp.permute_dims(xp.reshape(others, tuple(lengths)), inverse)
+        # The elements of one product as one axis, the first.
+        reduced = [i for i, n in enumerate(gy.shape) if n == 1]
+        order = (*reduced, *[i for i in range(len(gy.shape)) if i not in reduced])
+        lengths = tuple(self.shape[i] for i in order)
+        rest = lengths[len(reduced) :]
+        x = xp.reshape(xp.permute_dims(self.x, order), (math.prod(lengths[: len(reduced)]), *rest))
+        gx = xp.reshape(_times_others(x, xp.reshape(gy, (1, *rest))), lengths)
+        return xp.permute_dims(gx, tuple(order.index(i) for i in range(len(order))))
 
 
-def _product_of_others(x: Array) -> Array:
-    """For each element along the last axis the product of all others.
+def _times_others(x: Array, gy: Array) -> Array:
+    """For each element along the first axis the product of all others and gy, of length 1 there.
 
     Element i is multiplied with element i + n/2; of these products, n/2 in number, the same is
     asked, and then each element's is that of its pair, times the other of the pair.
     """
-    xp, half = namespace(x), x.shape[-1] // 2
+    xp, n, half = namespace(x, gy), x.shape[0], x.shape[0] // 2
     if not half:
-        return xp.ones_like(x)
-    one, two, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-    others = _product_of_others(xp.concat([one * two, rest], axis=-1))
-    of_pairs, of_rest = others[..., :half], others[..., half:]
-    return xp.concat([two * of_pairs, one * of_pairs, of_rest], axis=-1)
+        return gy[at(0, slice(n))]
+    pairs = xp.reshape(x[at(0, slice(2 * half))], (2, half, *x.shape[1:]))
+    products = pairs[at(0, 0)] * pairs[at(0, 1)]
+    gx = _times_others(xp.concat([products, x[at(0, slice(2 * half, None))]], axis=0), gy)
+    of_pairs = xp.flip(pairs, axis=0) * gx[at(0, slice(half))]
+    of_pairs = xp.reshape(of_pairs, (2 * half, *x.shape[1:]))
+    return xp.concat([of_pairs, gx[at(0, slice(half, None))]], axis=0)
 
 
 class Max(Reduction):

@@ -33,8 +33,7 @@ class Repeat(Function):
         return xp.reshape(y, (*shape[: self.axis], shape[self.axis] * self.times, *shape[after:]))
 
     def backward(self, gy: Array) -> Array:
-        xp = namespace(gy)
-        return xp.sum(xp.reshape(gy, self.repeated), axis=self.axis + 1)
+        return arrays.sum_along(namespace(gy).reshape(gy, self.repeated), self.axis + 1)
 
 
 class Tile(Function):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -54,17 +53,7 @@ class SlidingWindowView(Function):
         return arrays.sliding_window_view(x, self.lengths, self.axes)
 
     def backward(self, gy: Array) -> Array:
-        places = tuple(gy.shape[: len(self.shape)])
-        gx = None
-        # For each place in a window: the elements that stand there are a block of x.
-        for offsets in itertools.product(*map(range, self.lengths)):
-            starts = dict(zip(self.axes, offsets, strict=True))
-            block = tuple(
-                slice(starts.get(i, 0), starts.get(i, 0) + n) for i, n in enumerate(places)
-            )
-            part = arrays.scatter_add(gy[(..., *offsets)], block, self.shape)
-            gx = part if gx is None else gx + part
-        return gx
+        return arrays.add_windows(gy, self.shape, self.axes)
 
 
 def pad(
@@ -95,6 +84,7 @@ def pad(
             f"pad(x: {describe(x)}, pad_width: {pad_width!r}, mode={mode!r}): pad_width must be a"
             f" number from 0, (before, after), or {ndim} of these pairs, and mode 'constant'"
         )
+    arrays.refuse_complex(constant_values)
     return Pad(tuple((before, after) for before, after in widths), constant_values)(x)
 
 
