@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TRAIN_ARGS ?=
 
-.PHONY: train test mutants bench lint clean
+.PHONY: train test mutants bench lint docs clean
 
 train: $(VENV)/ready
 	$(BIN)/koubai train $(TRAIN_ARGS)
@@ -23,6 +23,10 @@ lint: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# docs/operations.md, from the table of operations; a test fails when it is out of date.
+docs: $(VENV)/ready-dev
+	PYTHONPATH=tests $(BIN)/python -m ops.document
 
 # One process, nothing beside it: an idle machine gives figures that can be compared.
 bench: $(VENV)/ready-bench

@@ -58,6 +58,8 @@ DIAGONALS = [
 ]
 STACKED_DIAGONALS = [
     sample(real(2, 3)),
+    sample(real(1, 1)),
+    sample(real(0, 2, 3)),
     sample(real(3, 3), offset=1),
     sample(real(4, 3, 3), offset=-1),
     sample(real(2, 1, 2, 3)),
@@ -73,12 +75,25 @@ def _wrong_diagonals(function: str) -> tuple[Any, ...]:
 
 
 PRODUCTS = [
-    Operation("diagonal", DIAGONALS, torch=_torch_diagonal, wrong=_wrong_diagonals("diagonal")),
-    Operation("trace", DIAGONALS, torch=_torch_trace, wrong=_wrong_diagonals("trace")),
+    Operation(
+        "diagonal",
+        DIAGONALS,
+        torch=_torch_diagonal,
+        torch_name="torch.diagonal",
+        wrong=_wrong_diagonals("diagonal"),
+    ),
+    Operation(
+        "trace",
+        DIAGONALS,
+        torch=_torch_trace,
+        torch_name="torch.trace",
+        wrong=_wrong_diagonals("trace"),
+    ),
     Operation(
         "einsum",
         [
             sample("ij,jk->ik", real(2, 3), real(3, 4)),
+            sample("i,i", real(1), real(1)),
             sample("ij,jk", real(2, 3), real(3, 4)),
             sample("ij,kj->k", real(2, 3), real(4, 3)),
             sample("i,i", real(3), real(3)),
@@ -141,6 +156,8 @@ PRODUCTS = [
         "tensordot",
         [
             sample(real(2, 3), real(2, 3)),
+            sample(real(), real(), axes=0),
+            sample(real(1), real(1), axes=1),
             sample(real(2, 3), real(3, 4), axes=1),
             sample(real(3, 3), real(3, 3), axes=1),
             sample(real(2, 3, 4), real(3, 4, 5)),
@@ -153,6 +170,7 @@ PRODUCTS = [
             sample(real(2, 3), ones(3, 2), axes=1),
         ],
         torch=_torch_tensordot,
+        torch_name="torch.tensordot",
         wrong=(
             wrong(
                 ones(2, 3),
@@ -181,6 +199,7 @@ PRODUCTS = [
             sample(real(2, 3), ones(3)),
         ],
         torch=lambda x1, x2, axis=-1: (x1 * x2).sum(axis),
+        torch_name="torch.linalg.vecdot",
         wrong=(
             wrong(ones(3), ones(2), says=("vecdot(x1: float64[3], x2: float64[2])", "axis -1")),
             wrong(ones(3), ones(1), says=("vecdot(x1: float64[3], x2: float64[1])", "same length")),
@@ -279,7 +298,7 @@ def _calls(name: str, prepare: Any = lambda x: x) -> dict[str, Any]:
 
 
 SQUARES = [(3, 3), (1, 1), (3, 1, 2, 2), (0, 2, 2)]
-RECTANGLES = [(3, 3), (1, 1), (4, 2), (3, 4), (3, 3, 2), (2, 2, 3)]
+RECTANGLES = [(3, 3), (1, 1), (0, 3, 2), (4, 2), (3, 4), (3, 3, 2), (2, 2, 3)]
 NORMS: list[Any] = [
     sample(real(3), **kwargs)
     for kwargs in [{}, *({"ord": p} for p in (1, 2, 3, 4, inf, -inf, 1.5, 0.5, -1.5))]
@@ -305,7 +324,8 @@ NORMS_AT_0 = [
     special(array(0, 0), ord=1.5, value=0, gradients=([0, 0],)),
     special(array(0, -2), ord=1.5, value=2, gradients=([0, -1],)),
     special(array(0, 4), ord=0.5, value=4, gradients=([0, 1],)),
-    special(array(0, 4), ord=0, value=1, gradients=([0, 0],)),
+    special(array(0, 2, -2), ord=-1, value=0, gradients=([0, 0, 0],), divides=True),
+    special(array(0, 4), ord=0, value=1, gradients=([0, 0],), torch=False),
 ]
 
 LINALG = [
@@ -313,12 +333,15 @@ LINALG = [
         "linalg.vector_norm",
         [
             *NORMS,
+            sample(real()),
+            sample(real(1)),
             *AXES,
             sample(real(2, 3, 4), axis=(0, 2)),
             sample(real(2, 3, 4), axis=(0, 2), ord=1),
             sample(real(2, 3, 4), axis=(0, 2), ord=inf, keepdims=True),
         ],
         torch=_torch("vector_norm"),
+        torch_name="torch.linalg.vector_norm",
         special=tuple(NORMS_AT_0),
         wrong=(
             wrong(ones(2), axis=1, says=("VectorNorm(x: float64[2])", "axis 1")),
@@ -330,6 +353,7 @@ LINALG = [
         "linalg.matrix_norm",
         [
             sample(real(2, 3)),
+            sample(real(1, 1)),
             sample(real(2, 3), keepdims=True),
             sample(real(4, 2, 3)),
             *(sample(real(4, 2, 3), ord=p) for p in (1, -1, inf, -inf, 2, -2, "nuc")),
@@ -337,19 +361,22 @@ LINALG = [
             sample(real(0, 3)),
         ],
         torch=_torch("matrix_norm"),
+        torch_name="torch.linalg.matrix_norm",
         special=(
+            special(np.eye(2), ord=2, value=1, gradients=(np.eye(2) / 2,)),
             special(array([0, 0], [0, 0]), value=0, gradients=([[0, 0], [0, 0]],)),
             special(array([1, -1], [0, 0]), ord=1, value=1, gradients=([[0.5, -0.5], [0, 0]],)),
         ),
         wrong=(
             wrong(ones(3), says=("matrix_norm(x: float64[3])", "two axes")),
-            wrong(ones(2, 3), ord=3, says=("x: float64[2, 3], ord=3",)),
+            wrong(ones(2, 3), ord=3, says=("matrix_norm(x: float64[2, 3], ord=3)",)),
         ),
     ),
     Operation(
         "linalg.norm",
         [
             *NORMS,
+            sample(real(1)),
             *AXES,
             sample(real(2, 3), "fro"),
             sample(real(2, 3), 1),
@@ -360,6 +387,7 @@ LINALG = [
             sample(real(), torch=False),
         ],
         torch=_torch("norm"),
+        torch_name="torch.linalg.norm",
         special=tuple(NORMS_AT_0),
         wrong=(
             wrong(ones(2, 3, 4), 2, says=("norm(x: float64[2, 3, 4], ord=2, axis=None)", "one")),
@@ -378,6 +406,7 @@ LINALG = [
             sample(regular(0, 2, 2)),
         ],
         torch=_torch("inv"),
+        torch_name="torch.linalg.inv",
         wrong=(
             *_wrong_matrices("Inv"),
             wrong(ones(2, 2), says=("Inv(x: float64[2, 2])", "Singular")),
@@ -387,6 +416,7 @@ LINALG = [
         "linalg.solve",
         [
             sample(regular(3, 3), real(3, 2)),
+            sample(regular(0, 2, 2), real(0, 2, 3)),
             sample(regular(3, 3), real(3, 3)),
             sample(regular(3, 3), real(3)),
             sample(regular(1, 1), real(1, 1)),
@@ -398,6 +428,7 @@ LINALG = [
             sample(array([2, 1], [1, 3]), real(2)),
         ],
         torch=_torch("solve"),
+        torch_name="torch.linalg.solve",
         wrong=(
             wrong(ones(2, 3), ones(2), says=("Solve(x1: float64[2, 3], x2: float64[2])",)),
             wrong(ones(2, 2), ones(3), says=("Solve(x1: float64[2, 2], x2: float64[3])",)),
@@ -419,11 +450,14 @@ LINALG = [
             sample(real(5, 5)),
         ],
         torch=_torch("det"),
+        torch_name="torch.linalg.det",
         special=(
             special(array([0]), value=0, gradients=([[1]],)),
             special(np.zeros((2, 2)), value=0, gradients=(np.zeros((2, 2)),)),
-            special(np.diag([0.0, 2, 3]), value=0, gradients=(np.diag([6.0, 0, 0]),)),
-            special(np.diag([0.0, -2, 3]), value=0, gradients=(np.diag([-6.0, 0, 0]),)),
+            special(np.diag([0.0, 2, 3]), value=0, gradients=(np.diag([6.0, 0, 0]),), torch=False),
+            special(
+                np.diag([0.0, -2, 3]), value=0, gradients=(np.diag([-6.0, 0, 0]),), torch=False
+            ),
         ),
         wrong=_wrong_matrices("Det"),
     ),
@@ -440,6 +474,7 @@ LINALG = [
         reference=lambda x: np.linalg.slogdet(x).logabsdet,
         protocol=lambda x: np.linalg.slogdet(x).logabsdet,
         torch=lambda x: x.slogdet().logabsdet,
+        torch_name="torch.linalg.slogdet",
         special=(
             special(  # where det overflows in float32
                 np.diag([1e30, 1e30]),
@@ -453,12 +488,14 @@ LINALG = [
         "linalg.pinv",
         [
             sample(real(3, 2)),
+            sample(real(0, 3, 2)),
             sample(real(2, 3)),
             sample(real(3, 3)),
             sample(real(1, 1)),
             sample(real(4, 3, 2)),
         ],
         torch=_torch("pinv"),
+        torch_name="torch.linalg.pinv",
         wrong=(wrong(ones(3), says=("Pinv(x: float64[3])",)),),
     ),
     Operation(
@@ -471,6 +508,7 @@ LINALG = [
             sample(regular(0, 2, 2), 2),
         ],
         torch=_torch("matrix_power"),
+        torch_name="torch.linalg.matrix_power",
         wrong=(
             wrong(ones(2, 3), 2, says=("matrix_power(x: float64[2, 3], n=2)", "square")),
             wrong(
@@ -482,12 +520,14 @@ LINALG = [
         "linalg.diagonal",
         STACKED_DIAGONALS,
         torch=lambda x, offset=0: x.diagonal(offset, -2, -1),
+        torch_name="torch.linalg.diagonal",
         wrong=(wrong(ones(3), says=("diagonal(x: float64[3])", "two axes")),),
     ),
     Operation(
         "linalg.trace",
         STACKED_DIAGONALS,
         torch=lambda x, offset=0: x.diagonal(offset, -2, -1).sum(-1),
+        torch_name="torch.trace",
         wrong=(wrong(ones(3), says=("trace(x: float64[3])", "two axes")),),
     ),
     Operation(
@@ -497,6 +537,7 @@ LINALG = [
             sample(regular(3, 3), upper=True, torch=False),
         ],
         **_calls("cholesky", _definite),
+        torch_name="torch.linalg.cholesky",
         wrong=(
             wrong(np.zeros((2, 2)), says=("Cholesky(x: float64[2, 2]", "positive definite")),
             wrong(ones(2, 3), says=("Cholesky(x: float64[2, 3]",)),
@@ -512,13 +553,20 @@ LINALG = [
             ),
         ],
         **_calls("eigh", _plus_transpose),
-        special=(special(2 * np.eye(2), 0, value=[4, 4], gradients=(2 * np.eye(2),)),),
+        torch_name="torch.linalg.eigh",
+        special=(
+            special(
+                2 * np.eye(2), "1", value=np.eye(2), gradients=(np.zeros((2, 2)),), torch=False
+            ),
+            special(2 * np.eye(2), 0, value=[4, 4], gradients=(2 * np.eye(2),)),
+        ),
         wrong=(wrong(ones(2, 1), 0, says=("Eigh(x: float64[2, 1])",)),),
     ),
     Operation(
         "linalg.eigvalsh",
         [sample(regular(*s)) for s in SQUARES],
         **_calls("eigvalsh", _plus_transpose),
+        torch_name="torch.linalg.eigvalsh",
         special=(special(2 * np.eye(2), value=[4, 4], gradients=(2 * np.eye(2),)),),
         wrong=_wrong_matrices("Eigh"),
     ),
@@ -533,9 +581,15 @@ LINALG = [
             sample(real(3, 3), (0, 1)),
         ],
         **_calls("qr"),
+        torch_name="torch.linalg.qr",
         wrong=(
             wrong(ones(3), 0, says=("Qr(x: float64[3])",)),
-            wrong(ones(3, 2), 0, mode="complete", says=("qr with mode='complete'", "'reduced'")),
+            wrong(
+                ones(3, 2),
+                0,
+                mode="complete",
+                says=("qr(x: float64[3, 2], mode='complete'", "'reduced'"),
+            ),
         ),
     ),
     Operation(
@@ -551,7 +605,11 @@ LINALG = [
             sample(real(2, 2), "0"),
         ],
         **_calls("svd"),
-        special=(special(np.eye(2), 1, value=[1, 1], gradients=(np.eye(2),)),),
+        torch_name="torch.linalg.svd",
+        special=(
+            special(np.eye(2), "0", value=np.eye(2), gradients=(np.zeros((2, 2)),), torch=False),
+            special(np.eye(2), 1, value=[1, 1], gradients=(np.eye(2),)),
+        ),
         wrong=(
             wrong(ones(3), 0, says=("Svd(x: float64[3])",), full_matrices=False),
             wrong(ones(3, 2), 0, says=("svd(x: float64[3, 2], full_matrices=True)", "=False")),
@@ -561,6 +619,7 @@ LINALG = [
         "linalg.svdvals",
         [sample(real(*s)) for s in RECTANGLES],
         torch=_torch("svdvals"),
+        torch_name="torch.linalg.svdvals",
         special=(special(np.eye(2), value=[1, 1], gradients=(np.eye(2),)),),
         wrong=(wrong(ones(3), says=("Svd(x: float64[3])",)),),
     ),

@@ -119,7 +119,14 @@ def wrong_cumulative(function: str) -> tuple[Wrong, ...]:
 
 
 def wrong_type(function: str) -> tuple[Wrong, ...]:
-    return (wrong("a", error=TypeError, says=(f"{function}(x: str 'a')",)),)
+    return (
+        wrong("a", error=TypeError, says=(f"{function}(x: str 'a')",)),
+        wrong(
+            np.array([1j, 2]),
+            error=TypeError,
+            says=(f"{function}(x: complex128[2])", "real numbers"),
+        ),
+    )
 
 
 def wrong_shapes(function: str) -> tuple[Wrong, ...]:
@@ -152,24 +159,36 @@ OPERATIONS = [
         "add",
         binary(),
         torch=operator.add,
+        torch_name="torch.add",
         wrong=wrong_shapes("Add"),
     ),
     Operation(
         "subtract",
         binary(),
         torch=operator.sub,
+        torch_name="torch.subtract",
         wrong=wrong_shapes("Subtract"),
     ),
     Operation(
         "multiply",
         binary(),
         torch=operator.mul,
+        torch_name="torch.multiply",
         wrong=wrong_shapes("Multiply"),
     ),
     Operation(
         "divide",
         binary(real, nonzero),
         torch=operator.truediv,
+        torch_name="torch.divide",
+        special=(
+            special(
+                array(1, -1, 1),
+                array(0, 0, inf),
+                value=[inf, -inf, 0],
+                gradients=([inf, inf, 0], [-inf, inf, 0]),
+            ),
+        ),
         wrong=wrong_shapes("Divide"),
     ),
     Operation(
@@ -185,12 +204,18 @@ OPERATIONS = [
             *(sample(nonzero(3, 3), n) for n in (0, 1, 2, 3, -1, -2)),
             sample(positive(4), 0.5),
             sample(2.5, real(4)),
+            sample(0.5, real(4)),
+            sample(positive(6), sparse(6)),  # exponents of 0, differentiated
             sample(positive(2, 4), array(0, 1, 2, 3)),
             sample(nonzero(2, 4), array(0, 1, 2, 3), strict=False),  # a constant, differentiated
             sample(nonzero(2, 4), np.array([0, 1, 2, 3]), strict=False),
         ],
         torch=operator.pow,
+        torch_name="torch.pow",
         special=(
+            special(array(0, 0), 0.5, value=[0, 0], gradients=([inf, inf],)),
+            special(array(0), array(-1), value=[inf], gradients=([-inf], [-inf])),
+            special(array(-2), array(2), value=[4], gradients=([-4], [nan])),
             special(array(0, 0, 0), 2, value=[0, 0, 0], gradients=([0, 0, 0],)),
             special(array(0, 2), 0, value=[1, 1], gradients=([0, 0],)),
             special(array(0, 2), 1, value=[0, 2], gradients=([1, 1],)),
@@ -215,12 +240,14 @@ OPERATIONS = [
         "sqrt",
         unary(positive),
         torch="sqrt",
+        special=(special(array(0, 4), value=[0, 2], gradients=([inf, 0.25],)),),
         wrong=wrong_type("Sqrt"),
     ),
     Operation(
         "reciprocal",
         unary(nonzero),
         torch="reciprocal",
+        special=(special(array(0, 2), value=[inf, 0.5], gradients=([-inf, -0.25],)),),
         wrong=wrong_type("Reciprocal"),
     ),
     Operation(
@@ -241,6 +268,7 @@ OPERATIONS = [
         "log",
         unary(positive),
         torch="log",
+        special=(special(array(0, 1), value=[-inf, 0], gradients=([inf, 1],)),),
         wrong=wrong_type("Log"),
     ),
     Operation(
@@ -265,12 +293,14 @@ OPERATIONS = [
         "asin",
         unary(between(-0.9, 0.9)),
         torch="asin",
+        special=(special(array(-1, 1), value=[-np.pi / 2, np.pi / 2], gradients=([inf, inf],)),),
         wrong=wrong_type("Asin"),
     ),
     Operation(
         "acos",
         unary(between(-0.9, 0.9)),
         torch="acos",
+        special=(special(array(-1, 1), value=[np.pi, 0], gradients=([-inf, -inf],)),),
         wrong=wrong_type("Acos"),
     ),
     Operation(
@@ -284,6 +314,7 @@ OPERATIONS = [
         "atan2",
         binary(nonzero, nonzero),
         torch=ref.torch_binary("atan2"),
+        torch_name="torch.atan2",
         special=(
             special(
                 array(0, 0, 0, 1e-30),
@@ -291,7 +322,12 @@ OPERATIONS = [
                 value=[0, 0, np.pi, np.pi / 2],
                 gradients=([0, 0.5, -0.5, 0], [0, 0, 0, -1e30]),
             ),
-            special(array(0, 1e30), 1e30, value=[0, np.pi / 4], gradients=([1e-30, 5e-31],)),
+            special(
+                array(0, 1e30),
+                array(1e30, 1e30),
+                value=[0, np.pi / 4],
+                gradients=([1e-30, 5e-31], [0, -5e-31]),
+            ),
         ),
         wrong=wrong_shapes("Atan2"),
     ),
@@ -299,12 +335,14 @@ OPERATIONS = [
         "hypot",
         binary(nonzero, nonzero),
         torch=ref.torch_binary("hypot"),
+        torch_name="torch.hypot",
         special=(
             special(
                 array(0, 3, 0, -2),
                 array(0, 4, 2, 0),
                 value=[0, 5, 2, 2],
                 gradients=([0, 0.6, 0, -1], [0, 0.8, 1, 0]),
+                torch=False,
             ),
             special(
                 array(3e30, 3e-30),
@@ -337,12 +375,14 @@ OPERATIONS = [
         "acosh",
         unary(between(1.5, 3)),
         torch="acosh",
+        special=(special(array(1), value=[0], gradients=([inf],)),),
         wrong=wrong_type("Acosh"),
     ),
     Operation(
         "atanh",
         unary(between(-0.9, 0.9)),
         torch="atanh",
+        special=(special(array(-1, 1), value=[-inf, inf], gradients=([inf, inf],)),),
         wrong=wrong_type("Atanh"),
     ),
     Operation(
@@ -356,31 +396,46 @@ OPERATIONS = [
         "log1p",
         unary(between(-0.5, 2)),
         torch="log1p",
-        special=(special(array(0, 1e-30), value=[0, 1e-30], gradients=([1, 1],)),),
+        special=(
+            special(array(-1), value=[-inf], gradients=([inf],)),
+            special(array(0, 1e-30), value=[0, 1e-30], gradients=([1, 1],)),
+        ),
         wrong=wrong_type("Log1p"),
     ),
     Operation(
         "log2",
         unary(positive),
         torch="log2",
+        special=(special(array(0, 1), value=[-inf, 0], gradients=([inf, 1 / np.log(2)],)),),
         wrong=wrong_type("Log2"),
     ),
     Operation(
         "log10",
         unary(positive),
         torch="log10",
+        special=(special(array(0, 1), value=[-inf, 0], gradients=([inf, 1 / np.log(10)],)),),
         wrong=wrong_type("Log10"),
+    ),
+    Operation(
+        "logit",
+        unary(between(0.1, 0.9)),
+        reference=scipy.special.logit,
+        torch="logit",
+        special=(special(array(0, 0.5, 1), value=[-inf, 0, inf], gradients=([inf, 4, inf],)),),
+        wrong=wrong_type("Logit"),
     ),
     Operation(
         "logaddexp",
         binary(),
         torch=ref.torch_binary("logaddexp"),
+        torch_name="torch.logaddexp",
         special=(
             special(
                 array(1e4, -1e4, -inf, 0, -inf),
                 array(-1e4, 0, 2, -inf, -inf),
                 value=[1e4, 0, 2, 0, -inf],
                 gradients=([1, 0, 0, 1, 0], [0, 1, 1, 0, 0]),
+                torch=False,
             ),
         ),
         wrong=wrong_shapes("LogAddExp"),
@@ -390,11 +445,12 @@ OPERATIONS = [
         reductions(),
         reference=ref.logsumexp,
         torch=ref.torch_reduction("logsumexp"),
+        torch_name="torch.logsumexp",
         special=(
             special(array(-1e4, 1e4), value=1e4, gradients=([0, 1],)),
             special(array(-inf, 0), value=0, gradients=([0, 1],)),
-            special(array(-inf, -inf), value=-inf, gradients=([0, 0],)),
-            special(array(-inf), keepdims=True, value=[-inf], gradients=([0],)),
+            special(array(-inf, -inf), value=-inf, gradients=([0, 0],), torch=False),
+            special(array(-inf), keepdims=True, value=[-inf], gradients=([0],), torch=False),
         ),
         wrong=(
             *wrong_axes("LogSumExp"),
@@ -439,6 +495,7 @@ OPERATIONS = [
         [*unary(), *(sample(real(*s), approximate="tanh") for s in [(), (1,), (3, 3), (0, 4)])],
         reference=ref.gelu,
         torch=ref.torch_functional("gelu"),
+        torch_name="torch.nn.functional.gelu",
         special=(
             special(array(-1e4, 0, 1e4), value=[0, 0, 1e4], gradients=([0, 0.5, 1],)),
             special(
@@ -458,6 +515,7 @@ OPERATIONS = [
         unary(),
         reference=lambda x: np.log(1 + np.exp(x)),
         torch=ref.torch_functional("softplus"),
+        torch_name="torch.nn.functional.softplus",
         special=(
             special(array(-1e4, 0, 1e4), value=[0, np.log(2), 1e4], gradients=([0, 0.5, 1],)),
         ),
@@ -468,6 +526,7 @@ OPERATIONS = [
         unary(),
         reference=lambda x: x * ref.sigmoid(x),
         torch=ref.torch_functional("silu"),
+        torch_name="torch.nn.functional.silu",
         special=(special(array(-1e4, 0, 1e4), value=[0, 0, 1e4], gradients=([0, 0.5, 1],)),),
         wrong=wrong_type("Silu"),
     ),
@@ -475,6 +534,7 @@ OPERATIONS = [
         "maximum",
         binary(),
         torch=ref.torch_binary("maximum"),
+        torch_name="torch.maximum",
         special=(
             special(
                 array(1, 2, 3),
@@ -490,6 +550,7 @@ OPERATIONS = [
         "minimum",
         binary(),
         torch=ref.torch_binary("minimum"),
+        torch_name="torch.minimum",
         special=(
             special(
                 array(1, 2, 3),
@@ -515,6 +576,7 @@ OPERATIONS = [
             sample(integers(1, 5, 3), real(2, 3), None, strict=False, torch=False),
         ],
         torch=ref.torch_clip,
+        torch_name="torch.clip",
         special=(
             special(
                 array(-1, 0, 0.5, 1, 2), 0, 1, value=[0, 0, 0.5, 1, 1], gradients=([0, 1, 1, 1, 0],)
@@ -582,18 +644,21 @@ OPERATIONS = [
             sample(real(), axis=0, strict=False),  # as NumPy and PyTorch allow
         ],
         torch=ref.torch_reduction("sum"),
+        torch_name="torch.sum",
         wrong=wrong_axes("Sum"),
     ),
     Operation(
         "mean",
         reductions(),
         torch=ref.torch_reduction("mean"),
+        torch_name="torch.mean",
         wrong=wrong_axes("Mean"),
     ),
     Operation(
         "max",
         reductions(),
         torch=ref.torch_reduction("amax"),
+        torch_name="torch.amax",
         special=(
             special(array(3, 1, 3), value=3, gradients=([0.5, 0, 0.5],)),
             special(ones(2, 2), axis=0, value=[1, 1], gradients=([[0.5, 0.5]] * 2,)),
@@ -604,6 +669,7 @@ OPERATIONS = [
         "min",
         reductions(),
         torch=ref.torch_reduction("amin"),
+        torch_name="torch.amin",
         special=(special(array(3, 1, 1), value=1, gradients=([0, 0.5, 0.5],)),),
         wrong=(*wrong_axes("Min"), wrong(ones(0, 3), says=("Min(x: float64[0, 3])", "zero-size"))),
     ),
@@ -623,6 +689,7 @@ OPERATIONS = [
             sample(zero_diagonal(3, 3)),
         ],
         torch=ref.torch_prod,
+        torch_name="torch.prod",
         special=(
             special(array(0, 2, 3), value=0, gradients=([6, 0, 0],)),
             special(array(0, 2, 0), value=0, gradients=([0, 0, 0],)),
@@ -634,6 +701,7 @@ OPERATIONS = [
         "cumulative_sum",
         cumulative(),
         torch=ref.torch_cumulative("cumsum"),
+        torch_name="torch.cumsum",
         wrong=wrong_cumulative("cumulative_sum"),
     ),
     Operation(
@@ -645,6 +713,7 @@ OPERATIONS = [
             sample(real(3, 3), axis=1, include_initial=True),
         ],
         torch=ref.torch_cumulative("cumprod"),
+        torch_name="torch.cumprod",
         special=(
             special(array(2, 0, 3, 5), value=[2, 0, 0, 0], gradients=([1, 38, 0, 0],)),
             special(array(2, 0, 3, 0), value=[2, 0, 0, 0], gradients=([1, 8, 0, 0],)),
@@ -656,11 +725,13 @@ OPERATIONS = [
         "var",
         [
             *(s for s in reductions() if s.args[0].shape != (3, 0)),
+            sample(real(3, 0), axis=0, torch=False),  # PyTorch warns
             sample(real(5), correction=1),
             sample(real(2, 3), axis=0, correction=0.5),
             sample(real(2, 3, 4), axis=(0, -1), correction=1, keepdims=True),
         ],
         torch=ref.torch_var("var"),
+        torch_name="torch.var",
         special=(special(array(2, 2), value=0, gradients=([0, 0],)),),
         wrong=(
             *wrong_axes("Var"),
@@ -671,6 +742,7 @@ OPERATIONS = [
         "std",
         [
             sample(real(5)),
+            sample(real(3, 0), axis=0, torch=False),  # PyTorch warns
             sample(real(2, 3)),
             sample(real(2, 3), axis=0),
             sample(real(2, 3), axis=-1, keepdims=True),
@@ -678,6 +750,7 @@ OPERATIONS = [
             sample(real(5), correction=0.5),
         ],
         torch=ref.torch_var("std"),
+        torch_name="torch.std",
         special=(
             special(array(2, 2), value=0, gradients=([0, 0],)),
             special(array(0, 1e-200), value=0, gradients=([0, 0],)),  # its square is rounded to 0
@@ -711,6 +784,7 @@ OPERATIONS = [
         "permute_dims",
         [
             sample(real(2, 3), (1, 0)),
+            sample(real(1, 1), (1, 0)),
             sample(real(3, 3), (1, 0)),
             sample(real(2, 3, 5), (2, 0, 1)),
             sample(real(2, 3, 5), (-1, 0, -2)),
@@ -728,6 +802,7 @@ OPERATIONS = [
         "transpose",
         [
             sample(real()),
+            sample(real(1, 1)),
             sample(real(3)),
             sample(real(2, 3)),
             sample(real(3, 3)),
@@ -737,18 +812,27 @@ OPERATIONS = [
             sample(real(0, 2)),
         ],
         torch=lambda x, axes=None: x.permute(axes or tuple(range(x.ndim))[::-1]),
+        torch_name="torch.Tensor.T",
         wrong=(wrong(ones(2, 3), (0, 2), says=("PermuteDims(x: float64[2, 3])", "axis 2")),),
     ),
     Operation(
         "matrix_transpose",
-        [sample(real(2, 3)), sample(real(3, 3)), sample(real(4, 2, 3)), sample(real(0, 2))],
+        [
+            sample(real(2, 3)),
+            sample(real(1, 1)),
+            sample(real(3, 3)),
+            sample(real(4, 2, 3)),
+            sample(real(0, 2)),
+        ],
         torch=lambda x: x.mT,
+        torch_name="torch.Tensor.mT",
         wrong=(wrong(ones(3), says=("matrix_transpose(x: float64[3])", "two axes")),),
     ),
     Operation(
         "broadcast_to",
         [
             sample(real(3), (2, 3)),
+            sample(real(0, 1), (0, 3)),
             sample(real(2, 1), (2, 3)),
             sample(real(), (2, 3)),
             sample(real(2, 1, 3), (4, 2, 5, 3)),
@@ -765,6 +849,7 @@ OPERATIONS = [
         "concat",
         [
             sample(real(2), real(3)),
+            sample(real(1), real(1)),
             sample(real(2, 3), real(4, 3)),
             sample(real(2, 3), real(2, 1), real(2, 2), axis=1),
             sample(real(2, 3), real(2, 3), axis=-1),
@@ -779,6 +864,7 @@ OPERATIONS = [
         reference=ref.joined(np.concat),
         protocol=ref.joined(np.concatenate),
         torch=ref.torch_joined("cat"),
+        torch_name="torch.cat",
         wrong=(
             wrong(
                 ones(2, 3),
@@ -795,6 +881,7 @@ OPERATIONS = [
         "stack",
         [
             sample(real(), real()),
+            sample(real(1), real(1)),
             sample(real(3), real(3)),
             sample(real(3), real(3), real(3), axis=1),
             sample(real(3, 3), real(3, 3), axis=-1),
@@ -808,6 +895,7 @@ OPERATIONS = [
         reference=ref.joined(np.stack),
         protocol=ref.joined(np.stack),
         torch=ref.torch_joined("stack"),
+        torch_name="torch.stack",
         wrong=(
             wrong(ones(2), ones(3), says=("Stack(input 0: float64[2], input 1: float64[3])",)),
             wrong(ones(2), ones(2), axis=2, says=("Stack(input 0: float64[2]", "axis 2")),
@@ -828,6 +916,7 @@ OPERATIONS = [
         reference=ref.ends(np.unstack),
         protocol=ref.ends(np.unstack),
         torch=ref.ends(lambda x, axis=0: x.unbind(axis)),
+        torch_name="torch.unbind",
         wrong=(
             wrong(ones(2, 3), axis=2, says=("Unstack(x: float64[2, 3])", "axis 2")),
             wrong(1.0, says=("unstack(x: 1.0)", "at least one axis")),
@@ -847,6 +936,8 @@ OPERATIONS = [
         call=ref.ends(koubai.broadcast_arrays),
         reference=ref.ends(np.broadcast_arrays),
         protocol=ref.ends(np.broadcast_arrays),
+        torch=ref.torch_broadcast,
+        torch_name="torch.broadcast_tensors",
         wrong=(
             wrong(
                 ones(2), ones(3), says=("broadcast_arrays(float64[2], float64[3])", "not broadcast")
@@ -866,6 +957,7 @@ OPERATIONS = [
             sample(real(0, 1), axis=1),
         ],
         torch=lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
+        torch_name="torch.squeeze",
         wrong=(
             wrong(ones(1, 3), axis=1, says=("squeeze(x: float64[1, 3])", "axis 1", "length 1")),
             wrong(ones(1, 3), axis=2, says=("squeeze(x: float64[1, 3])", "axis 2")),
@@ -876,6 +968,7 @@ OPERATIONS = [
         "expand_dims",
         [
             sample(real(), axis=0),
+            sample(real(1), axis=0),
             sample(real(3), axis=0),
             sample(real(3), axis=-1),
             sample(real(2, 3), axis=1),
@@ -884,6 +977,7 @@ OPERATIONS = [
             sample(real(0, 3), axis=1),
         ],
         torch=lambda x, axis: x.unsqueeze(axis),
+        torch_name="torch.unsqueeze",
         wrong=(
             wrong(ones(2, 3), axis=3, says=("expand_dims(x: float64[2, 3])", "axis 3")),
             wrong(ones(2, 3), axis=(1, 1), says=("expand_dims(x: float64[2, 3])", "twice")),
@@ -893,6 +987,7 @@ OPERATIONS = [
         "moveaxis",
         [
             sample(real(2, 3), 0, 1),
+            sample(real(1, 1), 0, 1),
             sample(real(2, 3, 5), 0, -1),
             sample(real(2, 3, 5), -1, 0),
             sample(real(2, 3, 5), (0, 1), (-1, 0)),
@@ -912,6 +1007,7 @@ OPERATIONS = [
         "flip",
         [
             sample(real()),
+            sample(real(1)),
             sample(real(3)),
             sample(real(2, 3)),
             sample(real(3, 3), axis=0),
@@ -920,6 +1016,7 @@ OPERATIONS = [
             sample(real(0, 3), axis=1),
         ],
         torch=ref.torch_flip,
+        torch_name="torch.flip",
         wrong=(
             wrong(ones(2, 3), axis=2, says=("flip(x: float64[2, 3])", "axis 2")),
             wrong(ones(2, 3), axis=(1, -1), says=("flip(x: float64[2, 3])", "twice")),
@@ -929,6 +1026,7 @@ OPERATIONS = [
         "repeat",
         [
             sample(real(3), 2),
+            sample(real(1), 3),
             sample(real(3, 3), 2, axis=0),
             sample(real(2, 3), 3, axis=-1),
             sample(real(2, 3), 1, axis=1),
@@ -941,6 +1039,7 @@ OPERATIONS = [
             sample(real(0, 3), 2, axis=0),
         ],
         torch=lambda x, times, axis=None: x.repeat_interleave(times, axis),
+        torch_name="torch.repeat_interleave",
         wrong=(
             wrong(ones(2, 3), 2, axis=2, says=("repeat(x: float64[2, 3])", "axis 2")),
             wrong(ones(3), -1, says=("repeat(x: float64[3], repeats: -1)", "from 0")),
@@ -952,6 +1051,8 @@ OPERATIONS = [
         "tile",
         [
             sample(real(3), (2,)),
+            sample(real(1), (3,)),
+            sample(real(0, 3), (2, 1)),
             sample(real(3, 3), (2, 1)),
             sample(real(2, 3), (2, 3)),
             sample(real(2, 3), (2,)),
@@ -969,6 +1070,8 @@ OPERATIONS = [
         "roll",
         [
             sample(real(5), 2),
+            sample(real(), 1),
+            sample(real(1), 1),
             sample(real(5), -7),
             sample(real(5), 5),
             sample(real(2, 3), 1),
@@ -979,6 +1082,7 @@ OPERATIONS = [
             sample(real(0, 3), 1, axis=0),
         ],
         torch=lambda x, shift, axis=None: x.roll(shift, axis),
+        torch_name="torch.roll",
         wrong=(
             wrong(ones(2, 3), 1, axis=2, says=("roll(x: float64[2, 3])", "axis 2")),
             wrong(ones(2, 3), (1, 2, 3), axis=(0, 1), says=("roll(x: float64[2, 3])", "3 shifts")),
@@ -988,6 +1092,7 @@ OPERATIONS = [
         "pad",
         [
             sample(real(3), 1),
+            sample(real(1), 1),
             sample(real(3), (1, 2)),
             sample(real(2, 3), ((1, 0), (0, 2))),
             sample(real(3, 3), 1, constant_values=1.5),
@@ -997,6 +1102,7 @@ OPERATIONS = [
             sample(real(2, 3), ((1,), (2,)), mode="constant", constant_values=-2),
         ],
         torch=ref.torch_pad,
+        torch_name="torch.nn.functional.pad",
         special=(
             special(array(nan), 1, constant_values=-inf, value=[-inf, nan, -inf], gradients=([1],)),
         ),
@@ -1010,6 +1116,7 @@ OPERATIONS = [
         "sliding_window_view",
         [
             sample(real(5), 2),
+            sample(real(1), 1),
             sample(real(5), (5,)),
             sample(real(4, 4), (2, 3)),
             sample(real(4, 5), 2, axis=0),
@@ -1020,6 +1127,7 @@ OPERATIONS = [
         reference=np.lib.stride_tricks.sliding_window_view,
         protocol=np.lib.stride_tricks.sliding_window_view,
         torch=ref.torch_windows,
+        torch_name="torch.Tensor.unfold",
         wrong=(
             wrong(ones(3), 4, says=("sliding_window_view(x: float64[3])", "windows of 4")),
             wrong(ones(3), 0, says=("sliding_window_view(x: float64[3])", "windows of 0")),
@@ -1031,6 +1139,8 @@ OPERATIONS = [
         "getitem",
         [
             sample(real(5), 2),
+            sample(real(1), 0),
+            sample(real(0, 3), (slice(None), 1)),
             sample(real(5), -1),
             sample(real(5), slice(1, None, 2)),
             sample(real(5), slice(None, None, -1), torch=False),
@@ -1051,6 +1161,7 @@ OPERATIONS = [
         ],
         reference=lambda x, index: x[index],
         torch=operator.getitem,
+        torch_name="torch.Tensor.__getitem__",
         wrong=(
             wrong(ones(3), 3, error=IndexError, says=("GetItem(x: float64[3])", "index 3")),
             wrong(ones(3), (0, 0), error=IndexError, says=("GetItem(x: float64[3])", "indices")),
@@ -1064,6 +1175,7 @@ OPERATIONS = [
         "setitem",
         [
             sample(real(5), 2, real()),
+            sample(real(0), slice(None), real(0)),
             sample(real(5), slice(1, 3), real(2)),
             sample(real(3, 3), (slice(None), 1), real(3)),
             sample(real(2, 3), (0, slice(None)), real()),
@@ -1083,6 +1195,7 @@ OPERATIONS = [
         call=_set_item,
         reference=ref.set_item,
         torch=ref.torch_set_item,
+        torch_name="torch.Tensor.__setitem__",
         wrong=(
             wrong(ones(3), slice(2), ones(3), says=("SetItem(x: float64[3], value: float64[3])",)),
             wrong(
@@ -1093,21 +1206,28 @@ OPERATIONS = [
     Operation(
         "scatter_add",
         [
-            sample(real(2), (slice(1, 3),), (4,)),
-            sample(real(2, 2), (slice(1, 3), slice(None)), (4, 2)),
+            sample(real(2), (slice(1, 3),), (4,), torch=False),  # which takes arrays only
+            sample(real(1), (slice(1, 2),), (3,), torch=False),
+            sample(real(0), (slice(2, 2),), (3,), torch=False),
+            sample(real(2, 2), (slice(1, 3), slice(None)), (4, 2), torch=False),
             sample(real(3), np.array([True, False, True, True]), (4,)),
-            sample(real(), (1,), (3,)),
+            sample(real(), (1,), (3,), torch=False),
             sample(real(3), (np.array([0, 0, 2]),), (4,)),
             sample(real(3), (np.array([0, 0, 2]), np.array([1, 1, 0])), (3, 2)),
             sample(real(2, 3), (np.array([1, 1]),), (3, 3)),
         ],
         reference=ref.scatter_add,
+        torch=ref.torch_scatter_add,
+        torch_name="torch.Tensor.index_put",
         wrong=(wrong(ones(2), ([0, 0, 0],), (3,), says=("ScatterAdd(x: float64[2])",)),),
     ),
     Operation(
         "take",
         [
             sample(real(4), np.array([0, 2])),
+            sample(real(), np.array([0, 0]), strict=False),  # one axis in the standard
+            sample(real(1), np.array([0, 0])),
+            sample(real(0, 3), np.array([0, 2]), axis=1),
             sample(real(4), np.array([0, 2, 0, -1])),
             sample(real(4), integers(-4, 4, 3, 2), strict=False),  # one axis in the standard
             sample(real(3, 3), np.array([2, 2, 0]), axis=1),
@@ -1118,6 +1238,7 @@ OPERATIONS = [
             sample(real(4), [1, 1], strict=False),
         ],
         torch=ref.torch_take,
+        torch_name="torch.index_select",
         wrong=(
             wrong(ones(3), np.array([3]), error=IndexError, says=("Take(x: float64[3])", "3")),
             wrong(ones(2, 3), [0], axis=2, says=("take(x: float64[2, 3])", "axis 2")),
@@ -1133,6 +1254,8 @@ OPERATIONS = [
         "take_along_axis",
         [
             sample(real(4), np.array([0, 2, 0, -1]), axis=0, torch=False),
+            sample(real(1), np.array([0, 0]), axis=0),
+            sample(real(0, 3), np.zeros((0, 2), int), axis=1),
             sample(real(2, 3), np.array([[2, 0], [1, 1]]), axis=1),
             sample(real(2, 3), np.array([[2], [1]])),
             sample(real(3, 3), np.array([[0, 1, 0]]), axis=0),
@@ -1141,6 +1264,7 @@ OPERATIONS = [
             sample(real(2, 3), np.zeros((2, 0), int), axis=1),
         ],
         torch=lambda x, indices, axis=-1: x.gather(axis, indices),
+        torch_name="torch.gather",
         wrong=(
             wrong(
                 ones(2, 3),
@@ -1171,6 +1295,7 @@ OPERATIONS = [
             sample(real(2, 0)),
         ],
         torch=lambda x, axis=-1, stable=True: x.sort(dim=axis, stable=stable)[0],
+        torch_name="torch.sort",
         special=(
             special(array(2, 1, 2), value=[1, 2, 2], gradients=([1, 1, 1],)),
             special(array(2, nan, 1), value=[1, 2, nan], gradients=([1, 1, 1],)),
@@ -1184,6 +1309,9 @@ OPERATIONS = [
         "embedding",
         [
             sample(integers(0, 4, 3), real(4, 2)),
+            sample(np.array([0, 0]), real(1, 1)),
+            sample(np.array([1, 3]), real(4, 0)),
+            sample(integers(0, 5, 3), real(5, 3)),
             sample(np.array([0, 2, 0]), real(4, 2)),
             sample(integers(0, 4, 3, 2), real(4, 4)),
             sample(integers(0, 4), real(4, 2)),
@@ -1191,6 +1319,7 @@ OPERATIONS = [
         ],
         reference=lambda t, W: W[t],
         torch=ref.torch_embedding,
+        torch_name="torch.nn.functional.embedding",
         wrong=(
             wrong(
                 np.array([0, 4]),
@@ -1232,6 +1361,8 @@ OPERATIONS = [
         "dot",
         [
             sample(real(2, 3), real(3, 4)),
+            sample(real(1), real(1)),
+            sample(real(0, 3), real(3, 2)),
             sample(real(3, 3), real(3, 3)),
             sample(real(3), real(3)),
             sample(real(3), real(3, 4)),
@@ -1260,7 +1391,8 @@ OPERATIONS = [
             sample(ones(2, 3), real(3, 2), real(2)),
         ],
         reference=ref.linear,
-        torch=ref.linear,
+        torch=ref.torch_linear,
+        torch_name="torch.nn.functional.linear",
         wrong=(
             wrong(
                 ones(2, 3),
@@ -1292,7 +1424,10 @@ OPERATIONS = [
         ],
         reference=ref.softmax,
         torch=lambda x, axis=-1: x.softmax(axis),
+        torch_name="torch.softmax",
         special=(
+            special(array(-inf, 0), value=[0, 1], gradients=([0, 0],)),
+            special(array(-inf, -inf), value=[nan, nan], gradients=([nan, nan],)),
             special(array(-1e4, 1e4), value=[0, 1], gradients=([0, 0],)),
             special(array(1e4, 1e4), value=[0.5, 0.5], gradients=([0, 0],)),
         ),
@@ -1312,7 +1447,12 @@ OPERATIONS = [
         ],
         reference=ref.log_softmax,
         torch=lambda x, axis=-1: x.log_softmax(axis),
-        special=(special(array(-1e4, 1e4), value=[-2e4, 0], gradients=([1, -1],)),),
+        torch_name="torch.log_softmax",
+        special=(
+            special(array(-inf, 0), value=[-inf, 0], gradients=([1, -1],)),
+            special(array(-inf, -inf), value=[nan, nan], gradients=([nan, nan],)),
+            special(array(-1e4, 1e4), value=[-2e4, 0], gradients=([1, -1],)),
+        ),
         wrong=(wrong(ones(2, 3), axis=2, says=("LogSoftmax(x: float64[2, 3])", "axis 2")),),
     ),
     Operation(
@@ -1327,7 +1467,16 @@ OPERATIONS = [
         ],
         reference=ref.cross_entropy,
         torch=ref.torch_cross_entropy,
+        torch_name="torch.nn.functional.cross_entropy",
         special=(
+            special(array([-inf, 0]), np.array([1]), value=0, gradients=([[0, 0]],)),
+            special(
+                array([-inf, 0, 0]),
+                array([0, 0.5, 0.5]),
+                value=np.log(2),
+                gradients=([[0, 0, 0]], [[inf, np.log(2), np.log(2)]]),
+                torch=False,
+            ),
             special(array([1e4, -1e4]), np.array([0]), value=0, gradients=([[0, 0]],)),
             special(array([1e4, -1e4]), np.array([1]), value=2e4, gradients=([[1, -1]],)),
         ),
@@ -1357,6 +1506,7 @@ OPERATIONS = [
         ],
         reference=ref.squared_error,
         torch=ref.torch_squared_error,
+        torch_name="torch.nn.functional.mse_loss",
         wrong=(
             wrong(
                 ones(3, 1),
@@ -1371,11 +1521,13 @@ OPERATIONS = [
         "astype",
         [
             sample(real(3, 3), np.float64),
+            sample(real(1), np.float64),
             sample(real(), np.float64),
             sample(real(0, 3), np.float64),
             sample(real(3), np.float64, copy=True),
         ],
         torch=lambda x, dtype, copy=True: x.double(),
+        torch_name="torch.Tensor.to",
         wrong=(
             wrong(ones(2), complex, error=TypeError, says=("Astype(x: float64[2])", "complex128")),
             wrong(ones(2), "text", error=TypeError, says=("Astype(x: float64[2])", "text")),

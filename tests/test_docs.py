@@ -77,8 +77,8 @@ def test_examples(path: Path) -> None:
 
 
 def test_the_documents_have_examples() -> None:
-    """Blocks are found at all, in every document."""
-    assert all(len(blocks_of(path)) >= 3 for path in DOCUMENTS)
+    """Blocks are found at all, in every document but the table of operations."""
+    assert all(len(blocks_of(path)) >= 3 for path in DOCUMENTS if path.name != "operations.md")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ from koubai.ops.elementwise import (
     subtract,
     tanh,
 )
-from koubai.ops.exponential import expm1, log1p, log2, log10, logaddexp, logsumexp
+from koubai.ops.exponential import expm1, log1p, log2, log10, logaddexp, logit, logsumexp
 from koubai.ops.gathering import embedding, take, take_along_axis
 from koubai.ops.hyperbolic import acosh, asinh, atanh, cosh, sinh
 from koubai.ops.indexing import getitem, scatter_add, setitem
@@ -186,6 +186,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsumexp",
     "matmul",
     "matrix_transpose",

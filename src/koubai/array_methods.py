@@ -37,17 +37,29 @@ OPERATORS = {
 REFLECTED = ("add", "sub", "mul", "truediv", "pow", "matmul")
 # The ndarray methods, which all take the array and then what the function of that name takes.
 METHODS = (
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
     "astype",
     "clip",
     "copy",
+    "cumprod",
+    "cumsum",
+    "diagonal",
     "dot",
     "max",
     "mean",
     "min",
+    "nonzero",
     "prod",
+    "repeat",
+    "round",
     "squeeze",
     "std",
     "sum",
+    "take",
     "var",
 )
 
@@ -70,7 +82,7 @@ STANDARD_NAMES = {
     "true_divide": "divide",
 }
 # What arguments are called in the standard, that NumPy calls by another name too.
-STANDARD_KEYWORDS = {"a_min": "min", "a_max": "max"}
+STANDARD_KEYWORDS = {"a_min": "min", "a_max": "max", "ddof": "correction"}
 
 
 # Where NumPy keeps functions that the standard names, or koubai by NumPy's name.
@@ -108,6 +120,15 @@ class ArrayMethods:
         """Axes reversed, or in the order given: ``x.transpose(1, 0)`` or ``((1, 0))``."""
         result: Self = namespace(self).transpose(self, _one_or_all(axes) if axes else None)
         return result
+
+    def flatten(self) -> Self:
+        """A copy with all elements in one row."""
+        result: Self = namespace(self).copy(self.reshape(-1))
+        return result
+
+    def ravel(self) -> Self:
+        """All elements in one row."""
+        return self.reshape(-1)
 
     def __format__(self, spec: str) -> str:
         """``f"{loss:.4f}"``: a single number, printed; without a format, as ``str``."""
@@ -186,19 +207,31 @@ class ArrayMethods:
         def __ge__(self, other: Any) -> Any: ...
         def __getitem__(self, index: Any) -> Self: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
+        def all(self, axis: Any = None, *, keepdims: bool = False) -> Any: ...
+        def any(self, axis: Any = None, *, keepdims: bool = False) -> Any: ...
+        def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Any: ...
+        def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Any: ...
+        def argsort(self, axis: int = -1) -> Any: ...
         def astype(self, dtype: Any) -> Self: ...
         def clip(self, min: Any = None, max: Any = None) -> Self: ...
         def copy(self) -> Self: ...
+        def cumprod(self, axis: int | None = None) -> Self: ...
+        def cumsum(self, axis: int | None = None) -> Self: ...
+        def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self: ...
         def dot(self, other: Any) -> Self: ...
         def max(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
         def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
         def min(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def nonzero(self) -> Any: ...
         def prod(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def repeat(self, repeats: Any, axis: int | None = None) -> Self: ...
+        def round(self) -> Any: ...
         def squeeze(self, axis: Any = None) -> Self: ...
         def std(
             self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False
         ) -> Self: ...
         def sum(self, axis: Any = None, *, keepdims: bool = False) -> Self: ...
+        def take(self, indices: Any, axis: int | None = None) -> Self: ...
         def var(
             self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False
         ) -> Self: ...
@@ -217,7 +250,7 @@ def bind_methods(cls: type[ArrayMethods], xp: Any) -> None:
     for method, name in OPERATORS.items():
         setattr(cls, method, getattr(xp, name))
     for method in METHODS:
-        setattr(cls, method, getattr(xp, method))
+        setattr(cls, method, getattr(xp, STANDARD_NAMES.get(method, method)))
     for stem in REFLECTED:
         setattr(cls, f"__r{stem}__", _reflected(getattr(xp, OPERATORS[f"__{stem}__"])))
 

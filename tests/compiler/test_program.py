@@ -13,7 +13,7 @@ from compiler.random_programs import random_program, replay
 
 import koubai
 from koubai.compiler.interpret import interpret
-from koubai.compiler.primitives import Type
+from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program, verify
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
@@ -210,3 +210,24 @@ def test_random_programs(seed: int) -> None:
     assert sharing(expected) == sharing(actual)
     (program,) = compiled.programs
     verify(program)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("sum", {"axis": (0,)}),
+        ("max", {"axis": (0,)}),
+        ("cumulative_sum", {"axis": 0}),
+        ("round", {}),
+    ],
+)
+def test_types_are_inferred_from_no_chance_numbers(
+    name: str, params: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No warning of numbers that nobody computed: what memory happens to hold is not looked at."""
+
+    def holding_nan(shape: Any, dtype: Any) -> Any:
+        return np.full(shape, 0x7FA00000, np.uint32).view(dtype)  # one that signals
+
+    monkeypatch.setattr(np, "empty", holding_nan)
+    assert PRIMITIVES[name].infer(Type(F4, (3,)), **params).dtype == F4

@@ -137,6 +137,20 @@ def check_second_derivative(operation: Operation, sample: Sample) -> None:
     assert_gradients(weighted, arrays, second, call.rng, call.where)
 
 
+def check_jvp(operation: Operation, sample: Sample) -> None:
+    """Forward and backward are one linear map: gy . jvp(v) is vjp(gy) . v, in all directions."""
+    call = Call(operation, sample)
+    gy = call.upstream()
+    vs = [call.random_like(x) for x in call.xs]
+    y, dy = koubai.jvp(call.ours, call.xs, vs)
+    np.testing.assert_array_equal(y, call.ours(*call.xs))
+    assert (dy.shape, dy.dtype) == (y.shape, y.dtype), call.where
+    forward = np.sum(gy * dy)
+    products = [gx * v for gx, v in zip(_gradients(call, call.xs, gy), vs, strict=True)]
+    scale = 1 + sum(np.sum(np.abs(product)) for product in products)
+    assert abs(forward - sum(map(np.sum, products))) <= 1e-12 * scale, call.where
+
+
 def check_alone(operation: Operation, sample: Sample) -> None:
     """An input's gradient does not depend on which other inputs are Variables, to the bit."""
     call = Call(operation, sample)
@@ -195,7 +209,8 @@ def check_memory(operation: Operation, sample: Sample) -> None:
             assert type(gradient) is np.ndarray  # not a NumPy scalar
             for other in (*inputs, gy, y.data, *gradients[:i]):
                 assert not np.shares_memory(gradient, other), f"{call.where}: gradient {i}"
-    assert call.operation.name in VIEWS or not any(np.shares_memory(y.data, x) for x in inputs)
+    shared = any(np.shares_memory(y.data, x) for x in inputs)
+    assert call.operation.name in VIEWS or not shared, f"{call.where} is a view of its input"
 
 
 VIEWS = {
@@ -267,20 +282,31 @@ def _strict(arg: Any) -> Any:
 
 def check_torch(operation: Operation, sample: Sample) -> None:
     """PyTorch's value and gradients."""
+    call = Call(operation, sample)
+    gy = call.upstream()
+    ours = [call.ours(*call.xs), *_gradients(call, call.xs, gy)]
+    theirs = torch_results(operation, call.args, call.places, sample.kwargs, gy)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, 1e-10, 1e-12, err_msg=call.where)
+
+
+def torch_results(
+    operation: Operation, args: Sequence[Any], places: Sequence[int], kwargs: Any, gy: Any
+) -> list[Any]:
+    """PyTorch's value, and its gradients of the arguments at ``places``."""
     torch = pytest.importorskip("torch")
     function: Any = operation.torch
     if isinstance(function, str):
         function = getattr(torch, function)
-    call = Call(operation, sample)
-    gy = call.upstream()
-    expected = [call.ours(*call.xs), *_gradients(call, call.xs, gy)]
-    xs = [torch.tensor(x, requires_grad=True) for x in call.xs]
-    args = [_convert(arg, torch.tensor) for arg in call.arguments(xs)]
-    y = function(*args, **sample.kwargs)
+    xs = [torch.tensor(args[i], requires_grad=True) for i in places]
+    given = [
+        xs[places.index(i)] if i in places else _convert(a, torch.tensor)
+        for i, a in enumerate(args)
+    ]
+    y = function(*given, **kwargs)
     y.backward(torch.tensor(gy))
-    for theirs, ours in zip([y.detach(), *(x.grad for x in xs)], expected, strict=True):
-        theirs = torch.zeros(ours.shape) if theirs is None else theirs
-        np.testing.assert_allclose(ours, theirs.numpy(), 1e-10, 1e-12, err_msg=call.where)
+    gradients = [torch.zeros(x.shape) if x.grad is None else x.grad for x in xs]
+    return [z.numpy() for z in (y.detach(), *gradients)]
 
 
 Check = Callable[[Operation, Sample], None]
@@ -289,6 +315,7 @@ CHECKS: tuple[Check, ...] = (
     check_value,
     check_first_derivative,
     check_second_derivative,
+    check_jvp,
     check_alone,
     check_float32,
     check_mixed_dtypes,
@@ -303,6 +330,7 @@ def applies(check: Check, operation: Operation, sample: Sample) -> bool:
     """Whether the promise is made for this operation and this sample."""
     conditions: dict[Check, bool] = {
         check_second_derivative: operation.order >= 2,
+        check_jvp: operation.order >= 2,  # it differentiates backward
         check_protocol: operation.protocol is not None,
         check_strict: sample.strict,
         check_torch: operation.torch is not None and sample.torch,

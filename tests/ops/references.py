@@ -209,3 +209,23 @@ def torch_windows(x: Any, window_shape: Any, axis: Any = None) -> Any:
     for a, n in zip(axes, lengths, strict=True):
         x = x.unfold(a, n, 1)
     return x
+
+
+def torch_broadcast(*xs: Any) -> Any:
+    import torch
+
+    ys = torch.broadcast_tensors(*xs)
+    return ys[0] - 2 * ys[-1]
+
+
+def torch_scatter_add(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    import torch
+
+    index = index if isinstance(index, tuple) else (index,)
+    return torch.zeros(shape, dtype=x.dtype).index_put(index, x, accumulate=True)
+
+
+def torch_linear(x: Any, W: Any, b: Any = None) -> Any:
+    import torch
+
+    return torch.nn.functional.linear(x, W.T, b)  # its W has a row an output

@@ -42,12 +42,26 @@ class Sample:
 
 @dataclass(frozen=True)
 class Special:
-    """A point where a choice was made: the value, and the gradients of its sum, one an array."""
+    """A point where a choice was made: the value, and the gradients of its sum, one an array.
+
+    ``torch=False`` marks a choice that is not PyTorch's; the docstring of the Function says why.
+    ``divides=True`` says that NumPy divides by 0 on the way to a finite value.
+    """
 
     args: tuple[Any, ...]
     value: Any
     gradients: tuple[Any, ...]
     kwargs: dict[str, Any]
+    torch: bool
+    divides: bool
+
+    def warnings(self) -> np.errstate:
+        """NumPy may warn of a division by zero, or of NaN, only where these are expected."""
+        numbers = np.concatenate([np.ravel(x) for x in (self.value, *self.gradients)])
+        return np.errstate(
+            divide="ignore" if self.divides or np.isinf(numbers).any() else None,
+            invalid="ignore" if np.isnan(numbers).any() else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,7 @@ class Operation:
     reference: Any = None  # NumPy's
     protocol: Any = None  # the NumPy function that a Variable may be passed to, if there is one
     torch: str | Function | None = None  # the same in PyTorch: its name there, or a function
+    torch_name: str = ""  # what PyTorch calls it, for the docs, if ``torch`` is a function
     order: int = 2  # the highest derivative that is tested
     special: tuple[Special, ...] = ()
     wrong: tuple[Wrong, ...] = ()
@@ -79,14 +94,23 @@ class Operation:
         self.call = self.call or getattr(getattr(koubai, room, koubai), name)
         self.protocol = self.protocol or getattr(getattr(np, room, np), name, None)
         self.reference = self.reference or self.protocol
+        if isinstance(self.torch, str):
+            self.torch_name = f"torch.{self.torch}"
 
 
 def sample(*args: Any, strict: bool = True, torch: bool = True, **kwargs: Any) -> Sample:
     return Sample(args, kwargs, strict, torch)
 
 
-def special(*args: Any, value: Any, gradients: tuple[Any, ...], **kwargs: Any) -> Special:
-    return Special(args, value, gradients, kwargs)
+def special(
+    *args: Any,
+    value: Any,
+    gradients: tuple[Any, ...],
+    torch: bool = True,
+    divides: bool = False,
+    **kwargs: Any,
+) -> Special:
+    return Special(args, value, gradients, kwargs, torch, divides)
 
 
 def wrong(

@@ -152,3 +152,14 @@ def test_clip_as_in_numpy() -> None:
     np.testing.assert_array_equal(np.clip(constant, min=x).data, [1, 1, 3])
     compiled = koubai.compile(lambda x: np.clip(np.ones(3), min=x))
     np.testing.assert_array_equal(compiled(x.data), [1, 1, 3])
+
+
+def test_where_does_not_protect_what_its_choices_are_computed_from() -> None:
+    """0 times an infinite derivative is NaN, as in PyTorch; protected inside, it is 0."""
+    x = Variable([0.0, 2.0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        koubai.where(x > 0, koubai.log(x), 0.0).sum().backward()
+    np.testing.assert_array_equal(x.grad, [np.nan, 0.5])
+    x.cleargrad()
+    koubai.log(koubai.where(x > 0, x, 1.0)).sum().backward()
+    np.testing.assert_array_equal(x.grad, [0, 0.5])

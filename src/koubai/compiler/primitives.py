@@ -122,7 +122,7 @@ def _reduction(name: str, has_identity: bool = True) -> Primitive:
         _check_axes(x, axis)
         if not has_identity:
             _refuse_empty(name, x, axis)
-        return Type(function(np.empty(1, x.dtype)).dtype, _reduced(x.shape, axis))
+        return Type(function(np.zeros(1, x.dtype)).dtype, _reduced(x.shape, axis))
 
     return Primitive(infer, lambda x, axis: function(x, axis=axis))
 
@@ -132,7 +132,7 @@ def _cumulative(name: str) -> Primitive:
 
     def infer(x: Type, axis: int) -> Type:
         _check_axes(x, (axis,))
-        return Type(function(np.empty(1, x.dtype)).dtype, x.shape)
+        return Type(function(np.zeros(1, x.dtype)).dtype, x.shape)
 
     return Primitive(infer, lambda x, axis: function(x, axis=axis))
 
@@ -377,7 +377,7 @@ PRIMITIVES: dict[str, Primitive] = {
     **{name: _elementwise(name) for name in ELEMENTWISE},
     "erf": _elementwise("erf", arrays.erf),
     "round": Primitive(
-        lambda x: Type(np.round(np.empty(1, x.dtype)).dtype, x.shape), lambda x: np.round(x)
+        lambda x: Type(np.round(np.zeros(1, x.dtype)).dtype, x.shape), lambda x: np.round(x)
     ),
     "where": Primitive(_infer_where, np.where),
     "sum": _reduction("sum"),

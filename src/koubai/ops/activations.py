@@ -11,7 +11,10 @@ from koubai.core import Function, Variable
 
 
 class Erf(Function):
-    """Error function: y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    """Error function: y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    Gradient: gx = gy 2 / sqrt(pi) exp(-x^2).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -22,10 +25,12 @@ class Erf(Function):
 
 
 class Gelu(Function):
-    """Gaussian error linear unit: y = x * P(x), with P the normal distribution function.
+    """Gaussian error linear unit: y = x P(x), with P the normal distribution function.
 
-    P(x) = (1 + erf(x / sqrt(2))) / 2, and its derivative is exp(-x^2 / 2) / sqrt(2 pi).
+    P(x) = (1 + erf(x / sqrt(2))) / 2, and its derivative is p(x) = exp(-x^2 / 2) / sqrt(2 pi).
     Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415.
+
+    Gradient: gx = gy (P(x) + x p(x)).
     """
 
     def forward(self, x: Array) -> Array:
@@ -40,9 +45,11 @@ class Gelu(Function):
 
 
 class GeluTanh(Function):
-    """Gelu with tanh in place of erf: y = x (1 + tanh(u)) / 2, u = sqrt(2/pi) (x + 0.044715 x^3).
+    """Gelu with tanh for erf: y = x (1 + tanh(u)) / 2, u = sqrt(2/pi) (x + 0.044715 x^3).
 
     From the same paper; it differs from the exact one by less than 0.0005.
+
+    Gradient: gx = gy (1 + tanh(u) + x (1 - tanh(u)^2) du/dx) / 2.
     """
 
     def forward(self, x: Array) -> Array:
@@ -61,7 +68,10 @@ _SCALE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
 class Softplus(Function):
-    """Smooth rectifier: y = log(1 + exp(x))."""
+    """Smooth rectifier: y = log(1 + exp(x)).
+
+    Gradient: gx = gy sigmoid(x).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -72,7 +82,10 @@ class Softplus(Function):
 
 
 class Silu(Function):
-    """Sigmoid linear unit, also called swish: y = x * sigmoid(x)."""
+    """Sigmoid linear unit, also called swish: y = x sigmoid(x).
+
+    Gradient: gx = gy (s + y (1 - s)), s = sigmoid(x).
+    """
 
     def forward(self, x: Array) -> Array:
         self.s = arrays.sigmoid(x)

@@ -10,7 +10,12 @@ from koubai.ops.elementwise import copy
 
 
 class Maximum(Function):
-    """The larger one: y = max(x1, x2). At a tie each gets half the gradient, as in PyTorch."""
+    """The larger one: y = max(x1, x2).
+
+    Gradient: gy for the larger one, 0 for the other.
+
+    Where it fails: at a tie each gets half of it, as in PyTorch.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         self.tie, self.second = x1 == x2, x1 < x2
@@ -26,7 +31,12 @@ class Maximum(Function):
 
 
 class Minimum(Maximum):
-    """The smaller one: y = min(x1, x2). At a tie each gets half the gradient, as in PyTorch."""
+    """The smaller one: y = min(x1, x2).
+
+    Gradient: gy for the smaller one, 0 for the other.
+
+    Where it fails: at a tie each gets half of it, as in PyTorch.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         self.tie, self.second = x1 == x2, x1 > x2
@@ -34,7 +44,12 @@ class Minimum(Maximum):
 
 
 class ClipMin(Function):
-    """Bounded from below: y = max(x, min). At the bound x has the gradient, as in PyTorch."""
+    """Bounded from below: y = max(x, min).
+
+    Gradient: gx = gy where x >= min, else 0; the rest is that of min.
+
+    Where it fails: at the bound x gets it all, as in PyTorch.
+    """
 
     def forward(self, x: Array, min: Array) -> Array:
         self.beyond = x < min
@@ -46,7 +61,12 @@ class ClipMin(Function):
 
 
 class ClipMax(ClipMin):
-    """Bounded from above: y = min(x, max). At the bound x has the gradient, as in PyTorch."""
+    """Bounded from above: y = min(x, max).
+
+    Gradient: gx = gy where x <= max, else 0; the rest is that of max.
+
+    Where it fails: at the bound x gets it all, as in PyTorch.
+    """
 
     def forward(self, x: Array, max: Array) -> Array:
         self.beyond = x > max
@@ -54,7 +74,14 @@ class ClipMax(ClipMin):
 
 
 class Where(Function):
-    """A choice: y = x1 where condition, else x2. What is not chosen gets a gradient of 0."""
+    """A choice: y = x1 where condition, else x2.
+
+    Gradient: gx1 = gy where condition, else 0; gx2 the reverse.
+
+    Where it fails: never at what is not chosen, infinities and NaN too: its gradient is 0. But what
+    x1 was computed from may have 0 times infinity, NaN, as in PyTorch: where(x > 0, log(x), 0) at
+    0.
+    """
 
     def forward(self, condition: Array, x1: Array, x2: Array) -> Array:
         if not is_boolean(condition):
@@ -72,6 +99,8 @@ class Where(Function):
 def maximum(x1: Any, x2: Any, /) -> Variable:
     """The larger of x1 and x2, elementwise; NaN where either is NaN.
 
+    At a tie each has half of the gradient.
+
     >>> maximum(Variable([-1.0, 2.0]), 0.5)
     Variable([0.5, 2. ])
     """
@@ -80,6 +109,8 @@ def maximum(x1: Any, x2: Any, /) -> Variable:
 
 def minimum(x1: Any, x2: Any, /) -> Variable:
     """The smaller of x1 and x2, elementwise; NaN where either is NaN.
+
+    At a tie each has half of the gradient.
 
     >>> minimum(Variable([-1.0, 2.0]), 0.5)
     Variable([-1. ,  0.5])
@@ -105,6 +136,9 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Variable:
 
 def where(condition: Any, x1: Any, x2: Any, /) -> Variable:
     """x1 where the boolean ``condition`` holds, else x2, elementwise.
+
+    What is not chosen has a gradient of 0. But in where(x > 0, log(x), 0) the derivative of log at
+    0 is infinite, and 0 times infinity is NaN: write log(where(x > 0, x, 1)).
 
     Raises:
         TypeError: if condition is not boolean.

@@ -22,7 +22,10 @@ class Cumulative(Function):
 
 
 class CumulativeSum(Cumulative):
-    """Running sum: y_i = x_1 + ... + x_i. The gradient is the running sum from the end."""
+    """Running sum: y_i = x_1 + ... + x_i.
+
+    Gradient: gx_i = gy_i + ... + gy_n.
+    """
 
     def forward(self, x: Array) -> Array:
         return namespace(x).cumulative_sum(x, axis=self.axis, include_initial=self.include_initial)
@@ -37,7 +40,9 @@ class CumulativeSum(Cumulative):
 class CumulativeProd(Cumulative):
     """Running product: y_i = x_1 ... x_i.
 
-    gx_i = y_(i-1) r_i with r_i = gy_i + x_(i+1) r_(i+1). No division: elements may be 0.
+    Gradient: gx_i = y_(i-1) r_i, r_i = gy_i + x_(i+1) r_(i+1).
+
+    Where it fails: nowhere; without a division it is exact where elements are 0, as in PyTorch.
     """
 
     def forward(self, x: Array) -> Array:

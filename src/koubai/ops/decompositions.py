@@ -52,10 +52,10 @@ def _inverse(x: Array) -> Array:
 
 
 class Cholesky(Function):
-    """The lower triangular y of a symmetric positive definite x = y y^T.
+    """The lower triangular y of a symmetric positive definite matrix: x = y y^T.
 
-    gx = y^-T P(y^T gy) y^-1 made symmetric, where P takes the lower triangle and halves its
-    diagonal.
+    Gradient: gx = y^-T P(y^T gy) y^-1 made symmetric, where P takes the lower triangle and halves
+    its diagonal.
     """
 
     def forward(self, x: Array) -> Array:
@@ -71,10 +71,12 @@ class Cholesky(Function):
 
 
 class Eigh(Function):
-    """Eigenvalues w and eigenvectors v of a symmetric x = v diag(w) v^T.
+    """Eigenvalues w and eigenvectors v of a symmetric matrix: x = v diag(w) v^T.
 
-    gx = v (diag(gw) + F * (v^T gv)) v^T made symmetric, where F_ij = 1 / (w_j - w_i), and 0 where
-    they are equal.
+    Gradient: gx = v (diag(gw) + F * (v^T gv)) v^T made symmetric, where F_ij = 1 / (w_j - w_i).
+
+    Where it fails: F is 0 where eigenvalues are equal: right for what depends on them alone; their
+    eigenvectors have no derivative. (PyTorch's gradient of eigenvectors is NaN there.)
     """
 
     def forward(self, x: Array) -> tuple[Array, Array]:
@@ -89,11 +91,15 @@ class Eigh(Function):
 
 
 class Qr(Function):
-    """x = q r, with orthonormal columns of q and an upper triangular r.
+    """Orthonormal columns and an upper triangular matrix: x = q r.
 
-    For x with m >= n: gx = (gq + q S) r^-T, where M = r gr^T - gq^T q, and S is M's lower triangle
-    and its mirror image. For more columns than rows, x = q [r1, r2]: that of the square part, with
-    gq + x2 gr2^T, and gx2 = q gr2.
+    For more columns than rows, x = q [r1, r2]: gx1 is that of the square part, with gq + x2 gr2^T,
+    and gx2 = q gr2.
+
+    Gradient: gx = (gq + q S) r^-T for m >= n, where M = r gr^T - gq^T q, and S is M's lower
+    triangle and its mirror image.
+
+    Where it fails: an error where the first columns are linearly dependent. (PyTorch's is NaN.)
     """
 
     def forward(self, x: Array) -> tuple[Array, Array]:
@@ -124,11 +130,14 @@ def _gradient_of_qr(q: Array, r: Array, gq: Array, gr: Array) -> Array:
 
 
 class Svd(Function):
-    """Singular values s and vectors u, vh of x = u diag(s) vh, as many as x's shorter side.
+    """Singular values s and vectors u, vh: x = u diag(s) vh, as many as x's shorter side.
 
-    With F_ij = 1 / (s_j^2 - s_i^2), 0 where they are equal, and skew(z) = z - z^T:
-    gx = u (F * skew(u^T gu) diag(s) + diag(s) F * skew(v^T gv) + diag(gs)) v^T
-    + (1 - u u^T) gu diag(1/s) v^T + u diag(1/s) gv^T (1 - v v^T).
+    Gradient: gx = u (F * skew(u^T gu) diag(s) + diag(s) F * skew(v^T gv) + diag(gs)) v^T + (1 - u
+    u^T) gu diag(1/s) v^T + u diag(1/s) gv^T (1 - v v^T), where F_ij = 1 / (s_j^2 - s_i^2) and
+    skew(z) = z - z^T.
+
+    Where it fails: F is 0 where singular values are equal: right for what depends on them alone;
+    their vectors have no derivative. (PyTorch's gradient of vectors is NaN there.)
     """
 
     def forward(self, x: Array) -> tuple[Array, Array, Array]:
@@ -233,7 +242,7 @@ def qr(x: Any, /, mode: str = "reduced") -> QRResult:
     >>> abs(R.item())
     5.0
     """
-    check_mode(mode)
+    check_mode(x, mode)
     results: Any = Qr()(x)
     return QRResult(*results)
 
@@ -267,9 +276,9 @@ def svdvals(x: Any, /) -> Variable:
     return values
 
 
-def check_mode(mode: str) -> None:
+def check_mode(x: Any, mode: str) -> None:
     if mode != "reduced":
-        raise ValueError(f"qr with mode={mode!r}: only mode='reduced' has a gradient")
+        raise ValueError(f"qr(x: {describe(x)}, mode={mode!r}): only mode='reduced' has a gradient")
 
 
 def check_full_matrices(x: Any, full_matrices: bool) -> None:

@@ -12,7 +12,10 @@ from koubai.ops.shaping import permute_dims
 
 
 class Diagonal(Function):
-    """A diagonal of each matrix, y_i = x_i,i+offset; the gradient is 0 beside it."""
+    """A diagonal of each matrix: y_i = x_i,i+offset.
+
+    Gradient: gy on the diagonal, 0 beside it.
+    """
 
     def __init__(self, offset: int = 0) -> None:
         self.offset = offset
@@ -60,7 +63,7 @@ def trace(x: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variabl
 
 
 def last_diagonal(x: Any, /, *, offset: int = 0) -> Variable:
-    """``linalg.diagonal``: of the matrices on the last two axes.
+    """A diagonal of each of the matrices on the last two axes: ``linalg.diagonal``.
 
     >>> last_diagonal(Variable([[[1.0, 2.0], [3.0, 4.0]]]))
     Variable([[1., 4.]])
@@ -69,7 +72,7 @@ def last_diagonal(x: Any, /, *, offset: int = 0) -> Variable:
 
 
 def last_trace(x: Any, /, *, offset: int = 0) -> Variable:
-    """``linalg.trace``: of the matrices on the last two axes.
+    """The sum of a diagonal of each of the matrices on the last two axes: ``linalg.trace``.
 
     >>> last_trace(Variable([[[1.0, 2.0], [3.0, 4.0]]]))
     Variable([5.])

@@ -23,8 +23,10 @@ Labels = tuple[Label, ...]
 class Einsum(Function):
     """Sum of products: y[out] = sum of x1[labels1] * x2[labels2] * ... over all other labels.
 
-    No operand has a label twice. The gradient of one operand is again a sum of products, of gy and
-    the other operands; along a label that only this operand has, it is repeated.
+    No operand has a label twice.
+
+    Gradient: of one operand the sum of products of gy and the other operands; along a label that
+    only this operand has, it is repeated.
     """
 
     def __init__(self, labels: Sequence[Labels], out: Labels) -> None:

@@ -11,7 +11,10 @@ from koubai.core import Function, Variable
 
 
 class Add(Function):
-    """Sum: y = x1 + x2."""
+    """Sum: y = x1 + x2.
+
+    Gradient: gx1 = gx2 = gy.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         return x1 + x2
@@ -21,7 +24,10 @@ class Add(Function):
 
 
 class Copy(Function):
-    """A copy: y = x."""
+    """A copy: y = x.
+
+    Gradient: gx = gy.
+    """
 
     def forward(self, x: Array) -> Array:
         return arrays.copy(x)
@@ -31,7 +37,10 @@ class Copy(Function):
 
 
 class Subtract(Function):
-    """Difference: y = x1 - x2."""
+    """Difference: y = x1 - x2.
+
+    Gradient: gx1 = gy, gx2 = -gy.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         return x1 - x2
@@ -41,7 +50,10 @@ class Subtract(Function):
 
 
 class Multiply(Function):
-    """Product: y = x1 * x2."""
+    """Product: y = x1 * x2.
+
+    Gradient: gx1 = gy x2, gx2 = gy x1.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         self.x1, self.x2 = x1, x2
@@ -52,7 +64,12 @@ class Multiply(Function):
 
 
 class Divide(Function):
-    """Quotient: y = x1 / x2."""
+    """Quotient: y = x1 / x2.
+
+    Gradient: gx1 = gy / x2, gx2 = -gy y / x2.
+
+    Where it fails: infinite at x2 = 0, as in PyTorch.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         self.x2 = x2
@@ -65,7 +82,10 @@ class Divide(Function):
 
 
 class Negative(Function):
-    """Negation: y = -x."""
+    """Negation: y = -x.
+
+    Gradient: gx = -gy.
+    """
 
     def forward(self, x: Array) -> Array:
         return -x
@@ -77,8 +97,11 @@ class Negative(Function):
 class Pow(Function):
     """Power: y = x1 ** x2.
 
-    dy/dx1 = x2 * x1 ** (x2 - 1), and 0 where x2 is 0, also at x1 = 0.
-    dy/dx2 = y * log(x1), and 0 where x1 is 0.
+    Gradient: gx1 = gy x2 x1 ** (x2 - 1), gx2 = gy y log(x1).
+
+    Where it fails: gx1 is 0 where x2 is 0, also at x1 = 0; there it is infinite for x2 < 1. gx2 is
+    0 at x1 = 0, where x2 is not negative, else minus infinity; NaN where x1 is negative. As in
+    PyTorch.
     """
 
     def forward(self, x1: Array, x2: Array) -> Array:
@@ -92,23 +115,24 @@ class Pow(Function):
         if self.needs_grad(0):
             gx1 = gy * (x2 * _base(x1, x2) ** (x2 - 1))
         if self.needs_grad(1):
-            gx2 = gy * (self.y * _log(_replace_zeros(x1)))
+            gx2 = gy * (self.y * _log(_of_logarithm(x1, x2)))
         return gx1, gx2
 
 
 def _base(x1: Array, x2: Array) -> Array:
     """``x1``, with 1 in place of 0 where x2 is 0: there 0 * x1 ** (0 - 1) would be 0 * inf."""
-    if isinstance(x2, NUMBERS):
-        return x1 if x2 else _replace_zeros(x1)
-    return namespace(x1, x2).where(x2 == 0, _replace_zeros(x1), x1)
+    return x1 if isinstance(x2, NUMBERS) and x2 else _replace_zeros(x1, x2 == 0)
 
 
-def _replace_zeros(x: Array) -> Array:
-    """``x`` with ones in place of zeros."""
-    if isinstance(x, NUMBERS):
-        return x or 1
-    xp = namespace(x)
-    return xp.where(x == 0, xp.ones_like(x), x)
+def _of_logarithm(x1: Array, x2: Array) -> Array:
+    """``x1``, with 1 in place of 0 where x2 is not negative: there 0 * log(0) would be 0 * -inf."""
+    return x1 if isinstance(x1, NUMBERS) and x1 else _replace_zeros(x1, x2 >= 0)
+
+
+def _replace_zeros(x: Array, where: Array) -> Array:
+    """``x`` with ones in place of the zeros where ``where`` holds."""
+    xp = namespace(x, where)
+    return xp.where(xp.logical_and(x == 0, where), 1.0, x)
 
 
 def _log(x: Array) -> Array:
@@ -119,7 +143,10 @@ def _log(x: Array) -> Array:
 
 
 class Square(Function):
-    """Square: y = x * x."""
+    """Square: y = x * x.
+
+    Gradient: gx = 2 gy x.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -130,7 +157,12 @@ class Square(Function):
 
 
 class Sqrt(Function):
-    """Square root: y = sqrt(x). The derivative at 0 is infinite."""
+    """Square root: y = sqrt(x).
+
+    Gradient: gx = gy / (2 y).
+
+    Where it fails: infinite at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).sqrt(x)
@@ -141,7 +173,12 @@ class Sqrt(Function):
 
 
 class Reciprocal(Function):
-    """Reciprocal: y = 1 / x."""
+    """Reciprocal: y = 1 / x.
+
+    Gradient: gx = -gy y^2.
+
+    Where it fails: minus infinity at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).reciprocal(x)
@@ -152,7 +189,12 @@ class Reciprocal(Function):
 
 
 class Abs(Function):
-    """Absolute value: y = |x|. The derivative at 0 is taken as 0, as in PyTorch."""
+    """Absolute value: y = |x|.
+
+    Gradient: gx = gy sign(x).
+
+    Where it fails: 0 at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -163,7 +205,10 @@ class Abs(Function):
 
 
 class Exp(Function):
-    """Exponential: y = exp(x)."""
+    """Exponential: y = exp(x).
+
+    Gradient: gx = gy y.
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).exp(x)
@@ -174,7 +219,12 @@ class Exp(Function):
 
 
 class Log(Function):
-    """Natural logarithm: y = log(x)."""
+    """Natural logarithm: y = log(x).
+
+    Gradient: gx = gy / x.
+
+    Where it fails: infinite at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -185,7 +235,10 @@ class Log(Function):
 
 
 class Tanh(Function):
-    """Hyperbolic tangent: y = tanh(x)."""
+    """Hyperbolic tangent: y = tanh(x).
+
+    Gradient: gx = gy (1 - y^2).
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).tanh(x)
@@ -196,7 +249,10 @@ class Tanh(Function):
 
 
 class Sigmoid(Function):
-    """Logistic function: y = 1 / (1 + exp(-x))."""
+    """Logistic function: y = 1 / (1 + exp(-x)).
+
+    Gradient: gx = gy y (1 - y).
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = arrays.sigmoid(x)
@@ -207,7 +263,12 @@ class Sigmoid(Function):
 
 
 class Relu(Function):
-    """Rectifier: y = max(x, 0). The derivative at 0 is taken as 0, as in PyTorch."""
+    """Rectifier: y = max(x, 0).
+
+    Gradient: gx = gy where x > 0, else 0.
+
+    Where it fails: 0 at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.mask = x > 0
@@ -218,7 +279,10 @@ class Relu(Function):
 
 
 class Astype(Function):
-    """Conversion to another dtype; the gradient is converted back."""
+    """Conversion to another dtype.
+
+    Gradient: gy, converted back.
+    """
 
     def __init__(self, dtype: Any) -> None:
         self.dtype = dtype
@@ -331,7 +395,7 @@ def exp(x: Any, /) -> Variable:
 
 
 def log(x: Any, /) -> Variable:
-    """Natural logarithm, elementwise.
+    """Natural logarithm, elementwise; NaN for negative numbers. The derivative at 0 is infinite.
 
     >>> log(Variable([1.0]))
     Variable([0.])
@@ -358,7 +422,7 @@ def sigmoid(x: Any, /) -> Variable:
 
 
 def relu(x: Any, /) -> Variable:
-    """max(x, 0), elementwise.
+    """max(x, 0), elementwise; the derivative at 0 is 0.
 
     >>> relu(Variable([-1.0, 2.0]))
     Variable([0., 2.])

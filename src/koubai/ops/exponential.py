@@ -12,7 +12,10 @@ from koubai.ops.reduction import Axis, Reduction
 
 
 class Expm1(Function):
-    """Exponential minus 1: y = exp(x) - 1."""
+    """Exponential minus 1: y = exp(x) - 1.
+
+    Gradient: gx = gy (y + 1).
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).expm1(x)
@@ -23,7 +26,12 @@ class Expm1(Function):
 
 
 class Log1p(Function):
-    """Logarithm of 1 plus x: y = log(1 + x)."""
+    """Logarithm of 1 plus x: y = log(1 + x).
+
+    Gradient: gx = gy / (1 + x).
+
+    Where it fails: infinite at -1, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -34,7 +42,12 @@ class Log1p(Function):
 
 
 class Log2(Function):
-    """Logarithm to the base 2: y = log(x) / log(2)."""
+    """Logarithm to the base 2: y = log(x) / log(2).
+
+    Gradient: gx = gy / (x log(2)).
+
+    Where it fails: infinite at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -45,7 +58,12 @@ class Log2(Function):
 
 
 class Log10(Function):
-    """Logarithm to the base 10: y = log(x) / log(10)."""
+    """Logarithm to the base 10: y = log(x) / log(10).
+
+    Gradient: gx = gy / (x log(10)).
+
+    Where it fails: infinite at 0, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -55,11 +73,29 @@ class Log10(Function):
         return gy / (self.x * math.log(10))
 
 
+class Logit(Function):
+    """Logarithm of the odds, the inverse of sigmoid: y = log(x / (1 - x)).
+
+    Gradient: gx = gy / (x (1 - x)).
+
+    Where it fails: infinite at 0 and 1, as in PyTorch.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return namespace(x).log(x / (1 - x))
+
+    def backward(self, gy: Array) -> Array:
+        return gy / (self.x * (1 - self.x))
+
+
 class LogAddExp(Function):
     """Logarithm of a sum of exponentials: y = log(exp(x1) + exp(x2)).
 
-    Where both are -inf the gradients are taken as 0; PyTorch gives NaN, which would reach
-    everything that the masked elements depend on.
+    Gradient: gx1 = gy exp(x1 - y), gx2 = gy exp(x2 - y).
+
+    Where it fails: 0 where x1 and x2 are -inf; PyTorch's NaN would reach everything that the masked
+    elements depend on.
     """
 
     def forward(self, x1: Array, x2: Array) -> Array:
@@ -76,7 +112,9 @@ class LogAddExp(Function):
 class LogSumExp(Reduction):
     """Logarithm of a sum of exponentials along axes: y = log(sum_i exp(x_i)).
 
-    Where all are -inf the gradients are taken as 0; PyTorch gives NaN.
+    Gradient: gx_i = gy exp(x_i - y).
+
+    Where it fails: 0 where all x_i are -inf; PyTorch's is NaN.
     """
 
     def forward(self, x: Array) -> Array:
@@ -107,6 +145,8 @@ def expm1(x: Any, /) -> Variable:
 def log1p(x: Any, /) -> Variable:
     """log(1 + x), elementwise, exact also for small x; NaN for x < -1.
 
+    The derivative at -1 is infinite.
+
     >>> log1p(Variable([0.0, 1.0]))
     Variable([0.        , 0.69314718])
     """
@@ -114,7 +154,7 @@ def log1p(x: Any, /) -> Variable:
 
 
 def log2(x: Any, /) -> Variable:
-    """Logarithm to the base 2, elementwise.
+    """Logarithm to the base 2, elementwise; the derivative at 0 is infinite.
 
     >>> log2(Variable([1.0, 8.0]))
     Variable([0., 3.])
@@ -123,12 +163,23 @@ def log2(x: Any, /) -> Variable:
 
 
 def log10(x: Any, /) -> Variable:
-    """Logarithm to the base 10, elementwise.
+    """Logarithm to the base 10, elementwise; the derivative at 0 is infinite.
 
     >>> log10(Variable([1.0, 1000.0]))
     Variable([0., 3.])
     """
     return Log10()(x)
+
+
+def logit(x: Any, /) -> Variable:
+    """log(x / (1 - x)), elementwise: the inverse of ``sigmoid``; NaN unless 0 <= x <= 1.
+
+    The derivatives at 0 and 1 are infinite.
+
+    >>> logit(Variable([0.5, 0.75]))
+    Variable([0.        , 1.09861229])
+    """
+    return Logit()(x)
 
 
 def logaddexp(x1: Any, x2: Any, /) -> Variable:

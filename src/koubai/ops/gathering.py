@@ -12,7 +12,10 @@ from koubai.ops.shaping import axes_of, reshape
 
 
 class Take(Function):
-    """Elements along ``axis``, by their numbers; one that is taken twice gets both gradients."""
+    """Elements along an axis, by their numbers: y_i = x_indices_i.
+
+    Gradient: gy added to zeros at indices; what is taken twice gets both.
+    """
 
     def __init__(self, indices: Array, axis: int) -> None:
         self.indices, self.axis = indices, axis
@@ -27,7 +30,10 @@ class Take(Function):
 
 
 class TakeAlongAxis(Function):
-    """In each row along ``axis`` its own elements, by their numbers."""
+    """In each row along an axis its own elements, by their numbers.
+
+    Gradient: gy added to zeros at indices; what is taken twice gets both.
+    """
 
     def __init__(self, indices: Array, axis: int) -> None:
         self.indices, self.axis = indices, axis
@@ -42,7 +48,10 @@ class TakeAlongAxis(Function):
 
 
 class Embedding(Function):
-    """Rows of a table: y = W[t]. A row that is named twice gets both gradients."""
+    """Rows of a table: y = W[t].
+
+    Gradient: gW is gy added to zeros at the rows t; a row that is named twice gets both.
+    """
 
     def forward(self, t: Array, W: Array) -> Array:
         if not is_integer(t) or len(shape_of(W)) != 2:

@@ -9,7 +9,10 @@ from koubai.core import Function, Variable
 
 
 class Sinh(Function):
-    """Hyperbolic sine: y = sinh(x)."""
+    """Hyperbolic sine: y = sinh(x).
+
+    Gradient: gx = gy cosh(x).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -20,7 +23,10 @@ class Sinh(Function):
 
 
 class Cosh(Function):
-    """Hyperbolic cosine: y = cosh(x)."""
+    """Hyperbolic cosine: y = cosh(x).
+
+    Gradient: gx = gy sinh(x).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -31,7 +37,10 @@ class Cosh(Function):
 
 
 class Asinh(Function):
-    """Inverse hyperbolic sine: y = asinh(x)."""
+    """Inverse hyperbolic sine: y = asinh(x).
+
+    Gradient: gx = gy / sqrt(x^2 + 1).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -43,7 +52,12 @@ class Asinh(Function):
 
 
 class Acosh(Function):
-    """Inverse hyperbolic cosine: y = acosh(x), for x from 1 on; at 1 the derivative is infinite."""
+    """Inverse hyperbolic cosine: y = acosh(x), for x from 1 on.
+
+    Gradient: gx = gy / sqrt((x - 1) (x + 1)).
+
+    Where it fails: infinite at 1, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -55,7 +69,12 @@ class Acosh(Function):
 
 
 class Atanh(Function):
-    """Inverse hyperbolic tangent: y = atanh(x), for x between -1 and 1."""
+    """Inverse hyperbolic tangent: y = atanh(x), for x between -1 and 1.
+
+    Gradient: gx = gy / ((1 - x) (1 + x)).
+
+    Where it fails: infinite at -1 and 1, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -96,6 +115,8 @@ def asinh(x: Any, /) -> Variable:
 def acosh(x: Any, /) -> Variable:
     """Inverse hyperbolic cosine, elementwise, from 0 on; NaN for x < 1.
 
+    The derivative at 1 is infinite.
+
     >>> acosh(Variable([1.0, 2.0]))
     Variable([0.       , 1.3169579])
     """
@@ -104,6 +125,8 @@ def acosh(x: Any, /) -> Variable:
 
 def atanh(x: Any, /) -> Variable:
     """Inverse hyperbolic tangent, elementwise; NaN unless -1 <= x <= 1.
+
+    The derivatives at -1 and 1 are infinite.
 
     >>> atanh(Variable([0.0, 0.5]))
     Variable([0.        , 0.54930614])

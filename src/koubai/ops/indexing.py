@@ -26,7 +26,10 @@ def plain_index(index: Any) -> Any:
 
 
 class GetItem(Function):
-    """Elements by index, y = x[index], with NumPy's basic and advanced indexing."""
+    """Elements by index: y = x[index], with NumPy's basic and advanced indexing.
+
+    Gradient: gy added to zeros at index; an element that is named twice gets both.
+    """
 
     def __init__(self, index: Any) -> None:
         self.index = index
@@ -40,7 +43,10 @@ class GetItem(Function):
 
 
 class ScatterAdd(Function):
-    """Zeros of ``shape`` with x added at ``index``: the gradient of GetItem, and the reverse."""
+    """Zeros of a shape with x added at index: y[index] += x.
+
+    Gradient: gx = gy[index].
+    """
 
     def __init__(self, index: Any, shape: tuple[int, ...]) -> None:
         self.index, self.shape = index, shape
@@ -53,7 +59,12 @@ class ScatterAdd(Function):
 
 
 class SetItem(Function):
-    """``x`` after x[index] = value, as an array of its own."""
+    """``x`` after x[index] = value, as an array of its own.
+
+    Gradient: gx = gy, 0 at index; that of value is gy[index].
+
+    Where it fails: where index names an element twice, that of value is an error.
+    """
 
     def __init__(self, index: Any) -> None:
         self.index = index

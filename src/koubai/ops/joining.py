@@ -16,7 +16,10 @@ def at(axis: int, index: int | slice) -> tuple[Any, ...]:
 
 
 class Concat(Function):
-    """Arrays one after the other along an axis; each gets its own part of the gradient."""
+    """Arrays one after the other along an axis.
+
+    Gradient: each gets its own part of gy.
+    """
 
     def __init__(self, axis: int = 0) -> None:
         self.axis = axis
@@ -36,7 +39,10 @@ class Concat(Function):
 
 
 class Stack(Function):
-    """Arrays of one shape along a new axis; each gets its own part of the gradient."""
+    """Arrays of one shape along a new axis.
+
+    Gradient: each gets its own part of gy.
+    """
 
     def __init__(self, axis: int = 0) -> None:
         self.axis = axis
@@ -53,7 +59,10 @@ class Stack(Function):
 
 
 class Unstack(Function):
-    """The parts of an array along an axis, without that axis; their gradients are stacked."""
+    """The parts of an array along an axis, without that axis.
+
+    Gradient: those of the parts, stacked.
+    """
 
     def __init__(self, axis: int = 0) -> None:
         self.axis = axis

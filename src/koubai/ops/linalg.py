@@ -10,9 +10,10 @@ from koubai.core import Function, Variable
 
 
 class Matmul(Function):
-    """Matrix product y = x1 @ x2, of vectors, matrices, and stacks of matrices that broadcast.
+    """Matrix product: y = x1 @ x2, of vectors, matrices, and stacks of matrices that broadcast.
 
-    gx1 = gy @ x2^T and gx2 = x1^T @ gy, summed over the axes along which a stack was repeated.
+    Gradient: gx1 = gy @ x2^T, gx2 = x1^T @ gy, summed over the axes along which a stack was
+    repeated.
     """
 
     def forward(self, x1: Array, x2: Array) -> Array:
@@ -39,7 +40,10 @@ class Matmul(Function):
 
 
 class Linear(Function):
-    """Affine map y = x W + b of rows: x (..., I), W (I, O), b (O,), y (..., O)."""
+    """Affine map of rows: y = x W + b, for x (..., I), W (I, O), b (O,) and y (..., O).
+
+    Gradient: gx = gy W^T, gW = x^T gy, gb = the sum of the rows of gy.
+    """
 
     def forward(self, x: Array, W: Array, b: Array) -> Array:
         if W.ndim != 2 or b.shape != W.shape[1:] or x.ndim < 1 or x.shape[-1] != W.shape[0]:

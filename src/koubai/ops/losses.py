@@ -20,7 +20,12 @@ from koubai.core import Function, Variable
 
 
 class Softmax(Function):
-    """Probabilities from scores: y_i = exp(x_i) / sum_j exp(x_j) along ``axis``."""
+    """Probabilities from scores: y_i = exp(x_i) / sum_j exp(x_j) along an axis.
+
+    Gradient: gx_i = y_i (gy_i - sum_j gy_j y_j).
+
+    Where it fails: NaN where all scores are -inf, as y is; as in PyTorch.
+    """
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
@@ -35,7 +40,12 @@ class Softmax(Function):
 
 
 class LogSoftmax(Function):
-    """Logarithm of softmax: y_i = x_i - log sum_j exp(x_j) along ``axis``."""
+    """Logarithm of softmax: y_i = x_i - log sum_j exp(x_j) along an axis.
+
+    Gradient: gx_i = gy_i - exp(y_i) sum_j gy_j.
+
+    Where it fails: NaN where all scores are -inf, as y is; as in PyTorch.
+    """
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
@@ -50,9 +60,15 @@ class LogSoftmax(Function):
 
 
 class SoftmaxCrossEntropy(Function):
-    """Cross entropy of softmax(x) and the targets t, averaged over the rows.
+    """Cross entropy of softmax(x) and the targets t: y = -(1/N) sum_n sum_c t_nc log
+    softmax(x_n)_c.
 
-    y = -(1/N) sum_n sum_c t_nc log softmax(x_n)_c. Integer labels stand for one-hot rows.
+    Integer labels stand for one-hot rows.
+
+    Gradient: gx_nc = (gy/N) (softmax(x_n)_c sum_k t_nk - t_nc), gt_nc = -(gy/N) log softmax(x_n)_c.
+
+    Where it fails: a score of -inf, a class that cannot be, adds nothing where its target is 0; as
+    in PyTorch for labels (of probabilities it makes NaN).
     """
 
     def forward(self, x: Array, t: Array) -> Array:
@@ -65,7 +81,8 @@ class SoftmaxCrossEntropy(Function):
         xp = namespace(self.log_y, self.t)
         # sum_c t_nc: 1 for labels, but targets need not be probabilities.
         self.weight = 1 if t.ndim == 1 else xp.sum(self.t, axis=-1, keepdims=True)
-        return -xp.sum(self.log_y * self.t) / x.shape[0]
+        # Where the target is 0, the score may be -inf: 0 * -inf would be NaN.
+        return -xp.sum(xp.where(self.t == 0, 0, self.log_y) * self.t) / x.shape[0]
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
         xp = namespace(gy, self.log_y, self.t)
@@ -95,7 +112,10 @@ def as_targets(x: Array, t: Array) -> Array:
 
 
 class MeanSquaredError(Function):
-    """Mean squared error: y = (1/n) sum_i (x_i - t_i)^2 over all n elements."""
+    """Mean squared error: y = (1/n) sum_i (x_i - t_i)^2 over all n elements.
+
+    Gradient: gx = (2 gy / n) (x - t), gt = -gx.
+    """
 
     def forward(self, x: Array, t: Array) -> Array:
         shape, t_shape = shape_of(x), shape_of(t)

@@ -20,7 +20,10 @@ from koubai.ops.linalg import matmul
 
 
 class Inv(Function):
-    """Inverse of a matrix: y x = 1. gx = -y^T gy y^T."""
+    """Inverse of a matrix: y x = 1.
+
+    Gradient: gx = -y^T gy y^T.
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).linalg.inv(x)
@@ -32,7 +35,10 @@ class Inv(Function):
 
 
 class Solve(Function):
-    """Solution y of x1 y = x2. gx2 = x1^-T gy and gx1 = -gx2 y^T."""
+    """Solution y of linear equations: x1 y = x2.
+
+    Gradient: gx2 = x1^-T gy, gx1 = -gx2 y^T.
+    """
 
     def forward(self, x1: Array, x2: Array) -> Array:
         self.x1, self.vector, self.shape2 = x1, x2.ndim == 1, x2.shape
@@ -52,7 +58,13 @@ class Solve(Function):
 
 
 class Det(Function):
-    """Determinant. gx = gy c, with the cofactors c; of a regular x they are det(x) x^-T."""
+    """Determinant of a matrix: y = det(x).
+
+    Gradient: gx = gy c, with the cofactors c; of a regular x they are det(x) x^-T.
+
+    Where it fails: nowhere; it is right where x is singular too. (PyTorch's is not: 0 for
+    [[1, 1], [1, 1]].)
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -71,9 +83,12 @@ class Det(Function):
 
 
 class Slogdet(Function):
-    """Sign and logarithm of the absolute value of the determinant. gx = gy2 x^-T.
+    """Sign and logarithm of the absolute value of the determinant.
 
-    The sign is constant wherever x is regular: its gradient is dropped.
+    Gradient: gx = gy2 x^-T. The sign is constant wherever x is regular: its gradient is dropped.
+
+    Where it fails: an error where x is singular, for the logarithm is -inf there. (PyTorch gives
+    infinities.)
     """
 
     def forward(self, x: Array) -> tuple[Array, Array]:
@@ -88,9 +103,11 @@ class Slogdet(Function):
 
 
 class Pinv(Function):
-    """Moore-Penrose pseudo-inverse y of x, (m, n), where the rank of x does not change.
+    """Moore-Penrose pseudo-inverse: y = x^+, for x of the shape (m, n).
 
-    gx = -y^T gy y^T + (1 - x y) gy^T y y^T + y^T y gy^T (1 - y x)
+    Gradient: gx = -y^T gy y^T + (1 - x y) gy^T y y^T + y^T y gy^T (1 - y x).
+
+    Where it fails: right where the rank of x stays as it is, as PyTorch's; elsewhere y jumps.
     """
 
     def __init__(self, rtol: Any = None) -> None:

@@ -13,11 +13,13 @@ from koubai.ops.shaping import permute_dims, reshape
 
 
 class VectorNorm(Reduction):
-    """y = (sum_i |x_i|^p)^(1/p) along axes; max |x_i| for p = inf, min |x_i| for p = -inf.
+    """Norm along axes: y = (sum_i |x_i|^p)^(1/p); max |x_i| for p = inf, min |x_i| for p = -inf.
 
-    gx_i = gy sign(x_i) (|x_i| / y)^(p - 1). Where it fails a subgradient is taken, PyTorch's: 0
-    where x_i is 0, so also where y is; equal largest (smallest) elements share the gradient
-    equally. For p = 0, the number of elements that are not 0, it is 0.
+    Gradient: gx_i = gy sign(x_i) (|x_i| / y)^(p - 1).
+
+    Where it fails: 0 where x_i or y is 0; equal largest (smallest) elements share it equally. As in
+    PyTorch. For p = 0, the number of elements that are not 0, it is 0, where PyTorch's result has
+    no history.
     """
 
     def __init__(self, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> None:
@@ -46,6 +48,7 @@ class VectorNorm(Reduction):
         if self.ord in (math.inf, -math.inf):
             chosen = xp.astype(x * sign == y, x.dtype)
             return gy / xp.sum(chosen, axis=self.axis, keepdims=True) * (sign * chosen)
+        gy = xp.where(y == 0, 0, gy)  # at y = 0 with p < 0 the elements that are not 0 have none
         size = xp.where(x == 0, xp.ones_like(x), x * sign / nonzero)
         return gy * (size ** (self.ord - 1) * sign)
 
@@ -93,7 +96,7 @@ def _matrix_norm(x: Any, axis: tuple[int, int], keepdims: bool, ord: Any) -> Var
         return (max if ord > 0 else min)(sums, axis=(along, over), keepdims=keepdims)
     if ord not in (2, -2, "nuc"):
         raise ValueError(
-            f"norm of matrices (x: {describe(x)}, ord={ord!r}): ord must be 'fro', 'nuc', 1, -1, 2,"
+            f"matrix_norm(x: {describe(x)}, ord={ord!r}): ord must be 'fro', 'nuc', 1, -1, 2,"
             " -2, inf or -inf"
         )
     ndim = len(shape_of(x))

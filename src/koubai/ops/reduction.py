@@ -37,7 +37,10 @@ class Reduction(Function):
 
 
 class Sum(Reduction):
-    """Sum along axes: y = sum_i x_i."""
+    """Sum along axes: y = sum_i x_i.
+
+    Gradient: gx_i = gy.
+    """
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -49,7 +52,10 @@ class Sum(Reduction):
 
 
 class Mean(Reduction):
-    """Mean along axes: y = (1/n) sum_i x_i."""
+    """Mean along axes: y = (1/n) sum_i x_i.
+
+    Gradient: gx_i = gy / n.
+    """
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -63,8 +69,10 @@ class Mean(Reduction):
 class Prod(Reduction):
     """Product along axes: y = prod_i x_i.
 
-    gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n), which is gy y / x_i where no element is 0 and
-    nothing over- or underflows.
+    Gradient: gx_i = gy (x_1 ... x_(i-1)) (x_(i+1) ... x_n), which is gy y / x_i where no element is
+    0 and nothing over- or underflows.
+
+    Where it fails: nowhere; it is exact where elements are 0 too, as in PyTorch.
     """
 
     def forward(self, x: Array) -> Array:
@@ -113,7 +121,12 @@ def _times_others(x: Array, gy: Array) -> Array:
 
 
 class Max(Reduction):
-    """Maximum along axes. Equal maxima share the gradient equally, as PyTorch's amax does."""
+    """Maximum along axes: y = max_i x_i.
+
+    Gradient: gy for the largest element, 0 for the others.
+
+    Where it fails: equal maxima share it equally, as PyTorch's amax does (its max gives it to one).
+    """
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
@@ -131,7 +144,12 @@ class Max(Reduction):
 
 
 class Min(Max):
-    """Minimum along axes. Equal minima share the gradient equally."""
+    """Minimum along axes: y = min_i x_i.
+
+    Gradient: gy for the smallest element, 0 for the others.
+
+    Where it fails: equal minima share it equally, as PyTorch's amin does (its min gives it to one).
+    """
 
     def extremum(self, x: Array) -> Array:
         return namespace(x).min(x, axis=self.axis, keepdims=self.keepdims)

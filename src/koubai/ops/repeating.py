@@ -17,7 +17,10 @@ _Ints = int | tuple[int, ...]
 
 
 class Repeat(Function):
-    """Each element ``times`` times in a row, along ``axis``; their gradients are summed."""
+    """Each element several times in a row, along an axis.
+
+    Gradient: those of the copies, summed.
+    """
 
     def __init__(self, times: int, axis: int) -> None:
         self.times, self.axis = times, axis
@@ -34,7 +37,10 @@ class Repeat(Function):
 
 
 class Tile(Function):
-    """The whole array several times along each axis; the gradients of the copies are summed."""
+    """The whole array several times along each axis.
+
+    Gradient: those of the copies, summed.
+    """
 
     def __init__(self, repetitions: tuple[int, ...]) -> None:
         self.repetitions = repetitions
@@ -59,7 +65,10 @@ class Tile(Function):
 
 
 class Roll(Function):
-    """Elements moved on by ``shift`` along ``axis``, those at the end to the beginning."""
+    """Elements moved on along an axis, those at the end to the beginning.
+
+    Gradient: gy, moved back.
+    """
 
     def __init__(self, shift: int, axis: int) -> None:
         self.shift, self.axis = shift, axis

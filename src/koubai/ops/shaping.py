@@ -14,7 +14,10 @@ Shape = int | tuple[int, ...]
 
 
 class Reshape(Function):
-    """The same elements in another shape."""
+    """The same elements in another shape.
+
+    Gradient: gy in the shape of x.
+    """
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
@@ -28,7 +31,10 @@ class Reshape(Function):
 
 
 class PermuteDims(Function):
-    """Axes in another order: axis i of the result is axis ``axes[i]`` of x."""
+    """Axes in another order: axis i of the result is axis ``axes[i]`` of x.
+
+    Gradient: gy with its axes in the order of x.
+    """
 
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
@@ -43,7 +49,10 @@ class PermuteDims(Function):
 
 
 class BroadcastTo(Function):
-    """Elements repeated along new axes and those of length 1; the gradient is summed over them."""
+    """Elements repeated along new axes and those of length 1.
+
+    Gradient: gy, summed over these axes.
+    """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
@@ -59,7 +68,10 @@ class BroadcastTo(Function):
 
 
 class Flip(Function):
-    """Elements in reverse order along ``axes``; so is the gradient."""
+    """Elements in reverse order along axes.
+
+    Gradient: gy in reverse order.
+    """
 
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes

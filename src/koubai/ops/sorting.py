@@ -27,9 +27,12 @@ class Rearrange(Function):
 
 
 class Sort(Function):
-    """Elements of each row along ``axis`` in order; each gets the gradient of its new place.
+    """Elements of each row along an axis in order.
 
-    The order of equal ones, which would otherwise be a choice, is that from before.
+    Gradient: each element gets that of its new place.
+
+    Where it fails: equal elements keep their order, and with it their places' gradients, as in
+    PyTorch's stable sort.
     """
 
     def __init__(self, axis: int = -1, descending: bool = False, stable: bool = True) -> None:

@@ -11,9 +11,9 @@ from koubai.ops.reduction import Axis, Reduction
 
 
 class Var(Reduction):
-    """Variance along axes: y = sum_i (x_i - mean)^2 / (n - correction).
+    """Variance along axes: y = sum_i (x_i - m)^2 / (n - correction), m the mean.
 
-    gx = 2 gy (x - mean) / (n - correction): the mean's own part is 0, as deviations sum to 0.
+    Gradient: gx_i = 2 gy (x_i - m) / (n - correction); m's own part is 0, as deviations sum to 0.
     """
 
     def __init__(self, axis: Axis = None, keepdims: bool = False, correction: float = 0.0) -> None:
@@ -36,8 +36,11 @@ class Var(Reduction):
 
 
 class Std(Var):
-    """Standard deviation, the root of the variance. Where it is 0, so is the gradient, as in
-    PyTorch.
+    """Standard deviation along axes: y = sqrt(sum_i (x_i - m)^2 / (n - correction)), m the mean.
+
+    Gradient: gx_i = gy (x_i - m) / (y (n - correction)).
+
+    Where it fails: 0 where y is 0, as in PyTorch.
     """
 
     def forward(self, x: Array) -> Array:

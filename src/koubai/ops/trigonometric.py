@@ -9,7 +9,10 @@ from koubai.core import Function, Variable
 
 
 class Sin(Function):
-    """Sine: y = sin(x)."""
+    """Sine: y = sin(x).
+
+    Gradient: gx = gy cos(x).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -20,7 +23,10 @@ class Sin(Function):
 
 
 class Cos(Function):
-    """Cosine: y = cos(x)."""
+    """Cosine: y = cos(x).
+
+    Gradient: gx = -gy sin(x).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -31,7 +37,10 @@ class Cos(Function):
 
 
 class Tan(Function):
-    """Tangent: y = tan(x)."""
+    """Tangent: y = tan(x).
+
+    Gradient: gx = gy (1 + y^2).
+    """
 
     def forward(self, x: Array) -> Array:
         self.y = namespace(x).tan(x)
@@ -42,7 +51,12 @@ class Tan(Function):
 
 
 class Asin(Function):
-    """Inverse sine: y = asin(x), for x from -1 to 1; at these two the derivative is infinite."""
+    """Inverse sine: y = asin(x), for x from -1 to 1.
+
+    Gradient: gx = gy / sqrt((1 - x) (1 + x)).
+
+    Where it fails: infinite at -1 and 1, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -54,7 +68,12 @@ class Asin(Function):
 
 
 class Acos(Function):
-    """Inverse cosine: y = acos(x), for x from -1 to 1; there the derivative is minus infinity."""
+    """Inverse cosine: y = acos(x), for x from -1 to 1.
+
+    Gradient: gx = -gy / sqrt((1 - x) (1 + x)).
+
+    Where it fails: minus infinity at -1 and 1, as in PyTorch.
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -66,7 +85,10 @@ class Acos(Function):
 
 
 class Atan(Function):
-    """Inverse tangent: y = atan(x)."""
+    """Inverse tangent: y = atan(x).
+
+    Gradient: gx = gy / (1 + x^2).
+    """
 
     def forward(self, x: Array) -> Array:
         self.x = x
@@ -79,7 +101,9 @@ class Atan(Function):
 class Atan2(Function):
     """The angle of the point (x2, x1): y = atan(x1 / x2) in the right quadrant.
 
-    At (0, 0), where there is no angle, the gradients are taken as 0, as in PyTorch.
+    Gradient: gx1 = gy x2 / r^2, gx2 = -gy x1 / r^2, r = hypot(x1, x2).
+
+    Where it fails: 0 at (0, 0), where there is no angle, as in PyTorch.
     """
 
     def forward(self, x1: Array, x2: Array) -> Array:
@@ -95,8 +119,10 @@ class Atan2(Function):
 class Hypot(Function):
     """Length of (x1, x2): y = sqrt(x1^2 + x2^2), without overflow.
 
-    At (0, 0) the gradients are taken as 0, the smallest subgradient, which PyTorch's norm takes
-    there too (its hypot gives NaN).
+    Gradient: gx1 = gy x1 / y, gx2 = gy x2 / y.
+
+    Where it fails: 0 at (0, 0), the smallest subgradient, which PyTorch's norm takes there too (its
+    hypot gives NaN).
     """
 
     def forward(self, x1: Array, x2: Array) -> Array:
@@ -145,6 +171,8 @@ def tan(x: Any, /) -> Variable:
 def asin(x: Any, /) -> Variable:
     """Inverse sine, elementwise, from -pi/2 to pi/2; NaN unless -1 <= x <= 1.
 
+    The derivatives at -1 and 1 are infinite.
+
     >>> asin(Variable([0.0, 0.5]))
     Variable([0.        , 0.52359878])
     """
@@ -153,6 +181,8 @@ def asin(x: Any, /) -> Variable:
 
 def acos(x: Any, /) -> Variable:
     """Inverse cosine, elementwise, from 0 to pi; NaN unless -1 <= x <= 1.
+
+    The derivatives at -1 and 1 are minus infinity.
 
     >>> acos(Variable([1.0, 0.5]))
     Variable([0.        , 1.04719755])

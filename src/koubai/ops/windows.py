@@ -15,7 +15,10 @@ _Ints = int | tuple[int, ...]
 
 
 class Pad(Function):
-    """A margin of constants round x; the gradient is that of the part inside."""
+    """A margin of constants round x.
+
+    Gradient: that of the part inside.
+    """
 
     def __init__(self, widths: tuple[tuple[int, int], ...], value: float) -> None:
         self.widths, self.value = widths, value
@@ -37,7 +40,10 @@ class Pad(Function):
 
 
 class SlidingWindowView(Function):
-    """All windows of given lengths along ``axes``; an element sums the gradients of its windows."""
+    """All windows of given lengths along axes.
+
+    Gradient: each element gets the sum over its windows.
+    """
 
     def __init__(self, lengths: tuple[int, ...], axes: tuple[int, ...]) -> None:
         self.lengths, self.axes = lengths, axes

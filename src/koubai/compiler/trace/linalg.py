@@ -116,7 +116,7 @@ def eigh(x: Traced, /) -> EighResult:
 
 @function
 def qr(x: Traced, /, mode: str = "reduced") -> QRResult:
-    check_mode(mode)
+    check_mode(x, mode)
     return QRResult(*_parts("qr", x))
 
 

@@ -2,12 +2,16 @@
 
 Names and signatures are the standard's, and NumPy's where it has more. Numbers among the arguments
 are weak, as in NumPy 2: ``x * 2`` keeps the dtype of x.
+
+What koubai composes of others (sort, einsum, ...) is not here: its own function serves.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+import numpy as np
 from numpy import (
     arange,
     bool,
@@ -134,13 +138,7 @@ from koubai.compiler.trace.shaping import (
     zeros_like,
 )
 from koubai.compiler.trace.traced import Traced
-from koubai.ops.diagonals import diagonal, trace
-from koubai.ops.einsum import einsum, outer, tensordot, vecdot
-from koubai.ops.repeating import repeat, roll, tile
-from koubai.ops.shaping import broadcast_arrays, expand_dims, flip, moveaxis, squeeze
-from koubai.ops.sorting import sort
-from koubai.ops.statistics import std, var
-from koubai.ops.windows import pad, sliding_window_view
+from koubai.ops.windows import sliding_window_view
 
 __all__ = [
     "abs",
@@ -164,7 +162,6 @@ __all__ = [
     "bitwise_or",
     "bitwise_xor",
     "bool",
-    "broadcast_arrays",
     "broadcast_to",
     "ceil",
     "clip",
@@ -175,18 +172,14 @@ __all__ = [
     "count_nonzero",
     "cumulative_prod",
     "cumulative_sum",
-    "diagonal",
     "divide",
     "dot",
     "e",
-    "einsum",
     "empty_like",
     "equal",
     "erf",
     "exp",
-    "expand_dims",
     "expm1",
-    "flip",
     "float32",
     "float64",
     "floor",
@@ -222,7 +215,6 @@ __all__ = [
     "mean",
     "min",
     "minimum",
-    "moveaxis",
     "multiply",
     "nan",
     "ndim",
@@ -232,8 +224,6 @@ __all__ = [
     "not_equal",
     "ones",
     "ones_like",
-    "outer",
-    "pad",
     "permute_dims",
     "pi",
     "positive",
@@ -242,9 +232,7 @@ __all__ = [
     "raise_unless",
     "random_uniform",
     "reciprocal",
-    "repeat",
     "reshape",
-    "roll",
     "round",
     "scatter_add",
     "setitem",
@@ -254,30 +242,35 @@ __all__ = [
     "sinh",
     "size",
     "sliding_window_view",
-    "sort",
     "sqrt",
     "square",
-    "squeeze",
     "stack",
-    "std",
     "subtract",
     "sum",
     "take",
     "take_along_axis",
     "tan",
     "tanh",
-    "tensordot",
-    "tile",
-    "trace",
     "transpose",
     "uint8",
     "unstack",
-    "var",
-    "vecdot",
     "where",
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A function that NumPy has too and that is not here: koubai's, its forward on traced arrays.
+
+    Of its own functions (sigmoid, softmax, ...) operations must see that they are not here: they
+    write them out then.
+    """
+    function = getattr(sys.modules["koubai"], name, None) if hasattr(np, name) else None
+    if function is None:
+        raise AttributeError(f"{name} is no function of traced arrays")
+    return function
+
 
 bind_methods(Traced, sys.modules[__name__])
 for _method, _f in {

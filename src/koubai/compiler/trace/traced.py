@@ -293,7 +293,7 @@ class Traced(ArrayMethods):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"{self!r} has no {name!r}: traced arrays have the methods reshape, transpose,"
-            f" {', '.join(METHODS)}; write others as functions, np.argmax(x)"
+            f" flatten, ravel, {', '.join(METHODS)}; write others as functions, np.sort(x)"
         )
 
     def __repr__(self) -> str:
