@@ -9,8 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from check.case import KINDS, WARNINGS, Case
-from check.differences import examine
+from check.differences import Finding, examine
 from check.mistakes import CASES as MISTAKES
+from check.right import CASES as RIGHT
 
 RAISE = {"sum missing", "wrong shape", "wrong count", "none"}
 """Mistakes that the engine refuses to go on with."""
@@ -54,13 +55,23 @@ def test_writing(case: Case, seed: int) -> None:
     assert seen[str(case.mistake)], found
 
 
+@each_seed
+@named(RIGHT)
+def test_right(case: Case, seed: int) -> None:
+    """All gradients are right, and nothing is written where it should not be."""
+    found = examine(case, seed)
+    assert found == Finding(), found
+
+
 def test_names() -> None:
     """Names are unique; every kind has cases; what is at fault exists where the target is."""
-    assert max(Counter(case.name for case in MISTAKES).values()) == 1
+    assert max(Counter(case.name for case in MISTAKES + RIGHT).values()) == 1
     kinds = Counter(case.mistake for case in MISTAKES)
     assert set(kinds) == {*KINDS, *WARNINGS}
     assert min(kinds.values()) >= 2
     assert len(MISTAKES) >= 60
+    assert len(RIGHT) >= 40
+    assert {case.mistake for case in RIGHT} == {None}
     for case in MISTAKES:
         assert case.located, case.name
         assert case.warns == (case.mistake in WARNINGS), case.name
@@ -68,7 +79,7 @@ def test_names() -> None:
         assert inspect.isclass(getattr(module, case.located, None)), case.name
 
 
-@pytest.mark.parametrize("case", MISTAKES, ids=[case.name for case in MISTAKES])
+@pytest.mark.parametrize("case", MISTAKES + RIGHT, ids=lambda case: case.name)
 def test_targets_are_fresh(case: Case) -> None:
     """A target is another object each time (a function has no state), and inputs are drawn anew."""
     first, second = case.target(), case.target()

@@ -300,7 +300,7 @@ CASES = [
     Case(
         "dropout_by_its_own_generator",
         lambda: regularized,
-        normal((5,), (5,)),
+        normal((5, 6), (5, 6)),
         RANDOM,
         (),
         "DropoutFunction",
