@@ -262,10 +262,10 @@ class SoftmaxWithLoss(Layer):
 class GatedNet:
     def __init__(self, input_size, hidden_size, output_size):
         self.params = {}
-        self.params["W1"] = weights(input_size, hidden_size, seed=1)
+        self.params["W1"] = 0.3 * weights(input_size, hidden_size, seed=1)
         self.params["b1"] = np.zeros(hidden_size)
         self.params["g"] = weights(hidden_size, seed=2)
-        self.params["W2"] = weights(hidden_size, output_size, seed=3)
+        self.params["W2"] = 0.3 * weights(hidden_size, output_size, seed=3)
         self.params["b2"] = np.zeros(output_size)
 
         self.layers = OrderedDict()

@@ -75,7 +75,7 @@ class SoftmaxWithLoss:
 
 
 class TwoLayerNet:
-    def __init__(self, input_size, hidden_size, output_size, std=1.0):
+    def __init__(self, input_size, hidden_size, output_size, std=0.1):
         self.params = {}
         self.params["W1"] = std * weights(input_size, hidden_size, seed=1)
         self.params["b1"] = np.zeros(hidden_size)
@@ -234,7 +234,7 @@ class Tied(nn.Module):
         self.E = nn.Parameter(0.5 * weights(5, 3))
 
     def forward(self, idx, t):
-        h = koubai.tanh(koubai.embedding(self.E, idx))
+        h = koubai.tanh(koubai.embedding(idx, self.E))
         return koubai.softmax_cross_entropy(h @ self.E.T, t)
 
 
@@ -300,7 +300,7 @@ CASES = [
     ),
     Case(
         "two_layer_net_larger",
-        lambda: TwoLayerNet(40, 25, 10, 0.3),
+        lambda: TwoLayerNet(40, 25, 10),
         labelled(20, 40, 10, one_hot=True),
         None,
         notes="1285 numbers",
