@@ -429,12 +429,13 @@ class _Examination:
         middle = self.loss(self.base)
         inner = max((np.max(np.abs(gy), initial=0) for gy in self.gys), default=0)
         error, scale, kink = 0.0, float(np.max(np.abs(g), initial=0)), False
+        coarse = _is_coarse(value) and name not in self.names  # written into float32
+        steps = np.array([1e-2]) if coarse else STEP / 100.0 ** np.arange(7)
         excesses = []
         for index in indices:
-            best = np.inf
-            step = 1e-2 if _is_coarse(value) and name not in self.names else STEP
-            first = step * max(abs(base[index]), 1e-2 * typical)
-            for h in first / 100 ** np.arange(7):
+            best, its_slope, its_kink = np.inf, 0.0, False
+            first = max(abs(base[index]), 1e-2 * typical)
+            for h in first * steps:
                 upper, lower = base.copy(), base.copy()
                 upper[index] += h
                 lower[index] -= h
@@ -444,16 +445,16 @@ class _Examination:
                 left = (middle - self.loss({**self.base, name: lower})) / (base - lower)[index]
                 if not (np.isfinite(right) and np.isfinite(left)):
                     continue
-                noise = 16 * EPS * (abs(middle) + self.size + inner * (typical > 1e-3)) / h
+                noise = 16 * EPS * (abs(middle) + self.size + inner * (self.size == 0)) / h
                 slope = max(abs(left), abs(right))
-                if best < np.inf and noise > 1e-3 * slope:
+                if best < np.inf and (noise > 1e-3 * slope or slope == 0):
                     break
                 excess = max(
                     0, min(left, right) - noise - g[index], g[index] - max(left, right) - noise
                 )
-                if excess < best:
-                    best, its_slope = excess, abs(left + right) / 2
-                its_kink = abs(right - left) > 1e-2 * slope + 2 * noise
+                curved = abs(right - left) > 1e-2 * slope + 2 * noise
+                if excess < best or (its_kink and not curved):
+                    best, its_slope, its_kink = excess, abs(left + right) / 2, curved
                 if best == 0 and not its_kink:
                     break
             if best == np.inf or not np.isfinite(g[index]):
