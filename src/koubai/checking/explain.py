@@ -71,7 +71,7 @@ def explain_grad(v: Variable, loss: Variable | None = None, /) -> Explanation:
     >>> loss.backward()
     >>> explain_grad(W, loss)
     W.grad is None: the loss was computed from W's array, but without its history.
-      Multiply got the array as x1: a constant there.
+      It is a constant there: x1 of Multiply.
       Write W, not W.data or W.detach(), where the gradient is to go through.
       (Inside koubai.watch() the lines that called operations are known too.)
     """
@@ -194,9 +194,9 @@ def _not_reached(v: Variable, loss: Variable, functions: list[Function]) -> _Fou
                 mentioned.append(by)
                 lines.append(f"The array came from {call_of(by)}.")
             if isinstance(x, Variable):
-                lines.append(f"{call_of(f)}, got it in another Variable, as {label}: a new leaf.")
+                lines.append(f"Another Variable, a new leaf, holds it: {label} of {call_of(f)}.")
             else:
-                lines.append(f"{call_of(f)} got the array as {label}: a constant there.")
+                lines.append(f"It is a constant there: {label} of {call_of(f)}.")
             short = name if d is v else d.name or "y"
             lines.append(
                 f"Write {short}, not {short}.data or {short}.detach(), where the gradient is to go"
@@ -293,9 +293,7 @@ def _gradients(loss: Variable, functions: Sequence[Function]) -> dict[Variable, 
     if loss.size != 1 and loss.grad is None:
         gy = namespace(loss._data).ones_like(loss._data)
     try:
-        return propagate(
-            loss, gy, wanted={loss, *(x for f in functions for x in variables_of(f))}
-        )
+        return propagate(loss, gy, wanted={loss, *(x for f in functions for x in variables_of(f))})
     except Exception as error:
         return error
 

@@ -170,7 +170,8 @@ def check_pass(y: Variable, functions: Sequence[Function], gradients: dict[Varia
         )
     for f in functions:
         xs = variables_of(f)
-        gys = [gradients.get(link()) for link in f._outputs]  # type: ignore[call-overload]
+        outputs = [link() for link in f._outputs]
+        gys = [None if output is None else gradients.get(output) for output in outputs]
         known = [gy for gy in gys if gy is not None]
         if any(stops(gradients.get(x), [*known, *f._inputs]) for x in xs):
             _refuse(y, f, gys, gradients)
@@ -222,9 +223,7 @@ def _shares(f: Function, gys: Sequence[Any]) -> list[tuple[Any, Variable]]:
         arrays.namespace(*map(array_of, f._inputs)).zeros(shape, dtype=dtype)
         for shape, dtype in f._tuple_types
     ]
-    given = [
-        zeros[j] if gy is None else arrays.copy(array_of(gy)) for j, gy in enumerate(gys)
-    ]
+    given = [zeros[j] if gy is None else arrays.copy(array_of(gy)) for j, gy in enumerate(gys)]
     gxs = f.backward(*given)
     gxs = list(gxs) if isinstance(gxs, (tuple, list)) else [gxs]
     xs = list(f._inputs)

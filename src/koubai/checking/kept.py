@@ -74,7 +74,7 @@ def _message(f: Function, label: str, x: Any) -> str:
 
 
 def _checksum(x: Any) -> int:
-    return zlib.crc32(np.ascontiguousarray(x).reshape(-1).view(np.uint8))
+    return zlib.crc32(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
 
 
 def _arrays_of(f: Function) -> Iterator[tuple[str, Any]]:

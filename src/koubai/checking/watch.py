@@ -58,15 +58,14 @@ def watch() -> Iterator[None]:
 
     >>> import koubai
     >>> x = koubai.Variable([1.0, 0.0], name="x")
-    >>> with koubai.watch():
-    ...     y = koubai.log(x)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    koubai.checking.finite.NotFinite: Log made Inf of finite numbers; the first at [1]
+    >>> try:
+    ...     with koubai.watch():
+    ...         y = koubai.log(x)
+    ... except FloatingPointError as error:
+    ...     print(*str(error).splitlines()[:3], sep="\\n")
+    Log made Inf of finite numbers; the first at [1]
       x 'x': float64[2], from 0 to 1; there 0
-      result: float64[2], all 0, 1 Inf
-      called at ...
-      Try: keep x above 0: log(x + 1e-8); of probabilities, use log_softmax or softmax_cross_entropy on the scores
+      result: float64[2], from 0 to 0, 1 Inf
     """
     from koubai.checking.programs import watched_program  # the compiler, when first used
     from koubai.compiler.interpret import observer
