@@ -8,6 +8,7 @@ import pytest
 
 import koubai
 from koubai import Function, Variable, explain_grad, watch
+from koubai.checking.graphs import functions_of, name_of
 
 
 def leaf(*values: float, name: str = "W") -> Variable:
@@ -110,8 +111,8 @@ def test_detached(detached: Callable[[Variable], Any]) -> None:
 def test_another_variable_of_the_array() -> None:
     """Variable(W.data) is another leaf."""
     W = leaf(1, 2)
-    loss = koubai.exp(Variable(W.data)).sum()
-    assert "Another Variable, a new leaf, holds it: x of Exp." in explain_grad(W, loss)
+    loss = koubai.exp(Variable(W.data).reshape(2)).sum()
+    assert "Another Variable, a new leaf, holds it: x of Reshape." in explain_grad(W, loss)
 
 
 def test_detached_on_the_way() -> None:
@@ -133,6 +134,15 @@ def test_a_view_is_no_detour() -> None:
     h = W.reshape(2)
     loss = (h.reshape(2) * x).sum()
     assert "loss.backward() gives it" in explain_grad(W, loss)
+
+
+def test_before_a_write() -> None:
+    """What was computed from y before y[0] = 0 does not depend on the write."""
+    y = leaf(1, 2) * 2
+    z = koubai.exp(y)
+    y[0] = 0
+    assert [name_of(f) for f in functions_of(z)] == ["Exp", "Multiply"]
+    assert [name_of(f) for f in functions_of(y)] == ["SetItem", "Multiply"]
 
 
 def test_no_grad() -> None:

@@ -264,7 +264,7 @@ def test_compiled_backward() -> None:
 
 
 def test_compiled_what_nobody_needs() -> None:
-    """NaN in the gradient of a constant, which nobody uses, does not stop; nor does a mask."""
+    """Inf in the gradient of a constant, which nobody uses, does not stop; nor does a mask."""
     x, mask = Variable([1.0, 2.0]), np.array([0.0, -INF])
 
     @koubai.compile
@@ -278,11 +278,27 @@ def test_compiled_what_nobody_needs() -> None:
     with watch():
         assert np.isfinite(f(mask)).all()
 
+    large = Variable([1e200])
+
+    @koubai.compile
+    def g(c: Any) -> Any:
+        (c * large * 1e200).sum().backward()  # dy/dc would be 1e400
+        return large.grad
+
+    with watch():
+        assert g(np.array([1e-200])) == 1
+
 
 def test_compiled_once() -> None:
     """Watching compiles nothing anew, also if the function uses a class of the user's."""
+
+    class Keeps(Double):
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return 2 * x
+
     x = Variable([1.0, 2.0])
-    double = Double()
+    double = Keeps()
 
     @koubai.compile
     def f() -> Any:
@@ -294,11 +310,12 @@ def test_compiled_once() -> None:
         double(x).sum().backward()
     x.cleargrad()
     f()
-    x.cleargrad()
-    with watch():
-        f()
-    x.cleargrad()
-    f()
+    for _ in range(2):
+        x.cleargrad()
+        x.data = x.data + 1
+        with watch():
+            double(x)
+            f()
     assert len(f.programs) == 1
 
 
