@@ -10,6 +10,7 @@ from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi
 
 from koubai import linalg, random
 from koubai.array_methods import bind_methods as _bind_methods
+from koubai.checking import check, explain_grad, watch
 from koubai.compiler import compile
 from koubai.core import Function, Variable
 from koubai.ops.activations import erf, gelu, silu, softplus
@@ -128,6 +129,7 @@ __all__ = [
     "broadcast_arrays",
     "broadcast_to",
     "ceil",
+    "check",
     "checkpoint",
     "clip",
     "compile",
@@ -149,6 +151,7 @@ __all__ = [
     "erf",
     "exp",
     "expand_dims",
+    "explain_grad",
     "expm1",
     "flip",
     "float32",
@@ -256,6 +259,7 @@ __all__ = [
     "var",
     "vecdot",
     "vjp",
+    "watch",
     "where",
     "zeros",
     "zeros_like",

@@ -17,13 +17,17 @@ import numpy as np
 Location = tuple[CodeType, int]
 
 _PACKAGES = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
+_COMMAND = str(Path(__file__).parent / "cli") + os.sep
 
 
 class _IsOurs(dict[str, bool]):
-    """Whether a file belongs to koubai, or to NumPy, which calls it; found out once for each."""
+    """Whether a file belongs to koubai, or to NumPy, which calls it; found out once for each.
+
+    The command line is a user of the package like any other.
+    """
 
     def __missing__(self, filename: str) -> bool:
-        self[filename] = filename.startswith(_PACKAGES)
+        self[filename] = filename.startswith(_PACKAGES) and not filename.startswith(_COMMAND)
         return self[filename]
 
 

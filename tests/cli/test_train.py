@@ -434,3 +434,33 @@ def test_the_input_gets_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Linear, "backward", spy)
     network(5)(np.ones((2, 784), np.float32)).sum().backward()
     assert wanted == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"),
+    [
+        ("1e30", ("Linear made", "W '2.W': float32[50, 10], from", "in step: loss")),
+        ("1e300", ("made parameter 0 '0.W'", "in step: optimizer.step()")),
+    ],
+)
+def test_watch_explains_a_divergence(
+    koubai: Command, tmp_path: Path, lr: str, words: tuple[str, ...]
+) -> None:
+    """With --watch the operation that left the finite numbers is named, with ranges and line."""
+    status, out, err = koubai("train", "--watch", "--lr", lr, "--out", tmp_path / "run")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "stopped by --watch after iteration" in err
+    assert "--lr" in err
+    for word in words:
+        assert word in out
+    assert os.listdir(tmp_path / "run") == ["log.jsonl"]
+
+
+def test_watch_changes_nothing_else(koubai: Command, tmp_path: Path) -> None:
+    """A watched run ends with the parameters of one that was not."""
+    files = []
+    for name, options in (("a", ()), ("b", ("--watch",))):
+        arguments = ("--epochs", 0.02, *options, "--out", tmp_path / name)
+        assert koubai("train", *arguments)[0] == 0
+        files.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert files[0] == files[1]

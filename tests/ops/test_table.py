@@ -42,6 +42,9 @@ NOT_OPERATIONS = {
     "no_grad",
     "value_and_grad",
     "vjp",
+    # checking
+    "explain_grad",
+    "watch",
     # random: tests/test_random.py
     "dropout",
     "random",

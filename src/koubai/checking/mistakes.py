@@ -71,7 +71,7 @@ class Case:
     J: Array
 
     @property
-    def y(self) -> Array:
+    def y(self) -> Any:
         return np.asarray(self.evidence.outcome.outputs[0], dtype=float)
 
     @property
@@ -114,7 +114,7 @@ def alike(a: Any, b: Any, size: float = 0.0) -> bool:
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     known = ~(np.isnan(a) | np.isnan(b))
     if not known.any():
-        return a.size == 0
+        return bool(a.size == 0)
     with np.errstate(all="ignore"):
         # Each element by itself: that a large one is explained says nothing about the small.
         close = np.abs(a - b) <= 1e-5 * np.fmax(np.abs(a), np.abs(b)) + 1e-9 * size

@@ -18,9 +18,12 @@ MODEL = "model.safetensors"
 
 def network(hidden: int, rng: np.random.Generator | None = None) -> nn.Sequential:
     """784 pixels, ``hidden`` rectifiers, 10 scores."""
-    return nn.Sequential(
+    model = nn.Sequential(
         nn.Linear(INPUTS, hidden, rng=rng), nn.ReLU(), nn.Linear(hidden, OUTPUTS, rng=rng)
     )
+    for name, parameter in model.named_parameters():
+        parameter.name = name
+    return model
 
 
 def rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:

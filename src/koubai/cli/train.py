@@ -7,13 +7,15 @@ import itertools
 import time
 from array import array
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from koubai import Variable, __version__, softmax_cross_entropy
+from koubai import Variable, __version__, softmax_cross_entropy, watch
+from koubai.checking import NotFinite
 from koubai.cli import arguments
 from koubai.cli.curve import can_draw, draw_curve
 from koubai.cli.errors import CommandError
@@ -95,6 +97,11 @@ def add_parser(commands: Any) -> None:
         metavar="DIR",
         help="a folder with MNIST's four files (default: those in the package)",
     )
+    add(
+        "--watch",
+        action="store_true",
+        help="stop at the first NaN or Inf and explain where it comes from; slower",
+    )
     parser.set_defaults(run=run)
 
 
@@ -117,7 +124,14 @@ def run(options: argparse.Namespace) -> int:
 
     with log, catch_interrupt() as interrupt:
         try:
-            training.run(log, report, interrupt)
+            with watch() if options.watch else nullcontext():
+                training.run(log, report, interrupt)
+        except NotFinite as error:
+            report.say(str(error))
+            raise CommandError(
+                f"stopped by --watch after iteration {len(training.losses)}: see above; a smaller"
+                f" learning rate may help (--lr). The log is in {folder}"
+            ) from error
         except FloatingPointError as error:
             raise CommandError(f"{error} (--lr). The log is in {folder}") from error
         except BaseException:

@@ -6,7 +6,8 @@ no code generator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ import numpy as np
 from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import Instruction, Program
 from koubai.location import describe_location
+
+Observer = Callable[[Program, Sequence[Any]], Callable[[int, Sequence[Any], Any], None]]
+observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+"""Given a program and its inputs: what to call with the number, the inputs and the result of each
+instruction. While there is one, programs must run here, whatever else could run them."""
 
 
 def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
@@ -35,6 +41,8 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
     for value in program.outputs:
         last_use[value] = len(program.instructions)
 
+    observe = observer.get()
+    look = None if observe is None else observe(program, inputs)
     values = {i: np.asarray(x) for i, x in enumerate(inputs)}
     for i, instruction in enumerate(program.instructions):
         run = PRIMITIVES[instruction.op].run
@@ -43,6 +51,8 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
             result = run(*[values[v] for v in instruction.inputs], **instruction.params)
         except (ValueError, TypeError, IndexError) as error:
             raise _at_users_line(error, instruction) from error
+        if look is not None:
+            look(i, [values[v] for v in instruction.inputs], result)
         values[len(inputs) + i] = np.asarray(result)
         for v in (*instruction.inputs, len(inputs) + i):
             if last_use.get(v, i) <= i:

@@ -33,6 +33,8 @@ class Instruction:
         params: what else it needs, known when the program is made.
         type: dtype and shape of the value it computes.
         location: the user's line, for messages.
+        origin: the function that it is a part of, for messages too: what to call it, and the line
+            that called it, if it is another.
     """
 
     op: str
@@ -40,6 +42,7 @@ class Instruction:
     params: dict[str, Any]
     type: Type
     location: Location | None = field(default=None, compare=False)
+    origin: tuple[str, Location | None] | None = field(default=None, compare=False)
 
 
 @dataclass

@@ -17,8 +17,11 @@ from typing import Any
 from koubai.compiler.trace.packages import is_looked_into
 from koubai.core import Function, Variable
 
-# A function's links to its latest graph, and a Variable's to its creator: see graph.py.
-GRAPH = frozenset({"_inputs", "_outputs", "_number", "_location", "_tuple_types", "_creator"})
+# A function's links to its latest graph, with what watch() notes there, and a Variable's to its
+# creator: see graph.py.
+GRAPH = frozenset(
+    {"_inputs", "_outputs", "_number", "_location", "_tuple_types", "_checksums", "_creator"}
+)
 
 # Python's classes whose instances are but containers.
 _PLAIN = {

@@ -29,6 +29,7 @@ from koubai.array_methods import METHODS, ArrayMethods
 from koubai.compiler.errors import NeedsNumber, TraceError, located
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
+from koubai.compiler.trace.origins import Origins
 from koubai.location import Location, caller
 
 _UNKNOWN = -1  # the number of no value
@@ -50,6 +51,7 @@ class Trace:
         self.program = Program([])
         self.ended = False
         self.met: list[tuple[Any, Location]] = []
+        self.origins = Origins()
 
     def input(self, type_: Type, scalar: bool) -> Traced:
         """A new input; all of them come before the first instruction."""
@@ -70,7 +72,9 @@ class Trace:
         except (ValueError, TypeError, IndexError) as error:
             operands = ", ".join(str(x.type) for x in inputs)
             raise located(error, f"{op}({operands}): ") from None
-        self.program.instructions.append(Instruction(op, values, params, type_, caller()))
+        location = caller()
+        origin = self.origins.of_this_instruction(location)
+        self.program.instructions.append(Instruction(op, values, params, type_, location, origin))
         return Traced(self, len(self.program.inputs) + len(self.program.instructions) - 1, type_)
 
     def constant(self, x: Any, dtype: Any = None) -> Traced:
