@@ -212,7 +212,7 @@ def test_a_step_of_an_optimizer() -> None:
         optimizer.step()
 
     said = stopped(f)
-    assert said.startswith("SGD(1 parameters, lr=1e+300, momentum=0.0).step() made parameter 0 'W'")
+    assert said.startswith("SGD(1 parameter, lr=1e+300, momentum=0.0).step() made parameter 0 'W'")
     assert "its gradient: float64[1], from 2e+30 to 2e+30" in said
     assert "in f: optimizer.step()" in said
 

@@ -43,6 +43,7 @@ NOT_OPERATIONS = {
     "value_and_grad",
     "vjp",
     # checking
+    "check",
     "explain_grad",
     "watch",
     # random: tests/test_random.py

@@ -38,9 +38,9 @@ class Einsum(Function):
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         n = len(self.xs)
-        return tuple([self.gradient(gy, i) if self.needs_grad(i) else None for i in range(n)])
+        return tuple([self.gradient_of(gy, i) if self.needs_grad(i) else None for i in range(n)])
 
-    def gradient(self, gy: Array, i: int) -> Array:
+    def gradient_of(self, gy: Array, i: int) -> Array:
         labels = (self.out, *self.labels[:i], *self.labels[i + 1 :])
         known = set().union(*labels)
         to = tuple([label for label in self.labels[i] if label in known])

@@ -79,13 +79,11 @@ class SoftmaxCrossEntropy(Function):
         self.log_y = arrays.log_softmax(x, axis=-1)
         self.t = as_targets(self.log_y, t)
         xp = namespace(self.log_y, self.t)
-        if t.ndim == 1:
-            self.weight = 1
-            return -xp.sum(self.log_y[xp.arange(t.shape[0]), t]) / x.shape[0]
-        # sum_c t_nc: targets need not be probabilities.
-        self.weight = xp.sum(self.t, axis=-1, keepdims=True)
+        # sum_c t_nc: 1 for labels, but targets need not be probabilities.
+        self.weight = 1 if t.ndim == 1 else xp.sum(self.t, axis=-1, keepdims=True)
         # Where the target is 0, the score may be -inf: 0 * -inf would be NaN.
-        return -xp.sum(xp.where(self.t == 0, 0, self.log_y) * self.t) / x.shape[0]
+        chosen = xp.where(self.t == 0, 0, self.log_y)
+        return -xp.sum(chosen if t.ndim == 1 else chosen * self.t) / x.shape[0]
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
         xp = namespace(gy, self.log_y, self.t)
