@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,7 @@ def _check(target: Any, inputs: tuple[Any, ...], rng: np.random.Generator) -> Re
         return report
     subject = subject_of(target, inputs)
     report = examine(subject, rng)
-    report.is_network = isinstance(subject, Network)
-    _look_inside(report, _inside(subject), rng)
+    _look_inside(report, _inside(subject), rng, subject)
     return report
 
 
@@ -126,57 +126,58 @@ def _first_that_runs(kind: Any, target: Any, inputs: tuple[Any, ...]) -> Subject
 def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:
     if isinstance(subject, Graph):
         return nodes_of(subject.outputs())
-    if isinstance(subject, Network):
-        return layers_of(subject)
-    return iter(())
+    if isinstance(subject, Node):
+        return iter(())
+    return layers_of(subject)
 
 
 def _look_inside(
-    report: Report, parts: Iterator[tuple[Subject, str]], rng: np.random.Generator
+    report: Report,
+    parts: Iterator[tuple[Subject, str]],
+    rng: np.random.Generator,
+    whole: Subject | None = None,
 ) -> None:
     """Check the nodes of a graph, or the layers of a network; the first wrong one comes first.
 
     Where one of them explains that the whole is wrong, the whole's own failures are dropped.
     """
-    outer, found = report.failures, []
-    right = report.checked and not outer
-    seen: set[tuple[str, str, str]] = set()
-    inner = 0
+    found: list[Failure] = []
+    seen: set[tuple[str, str, str | None]] = set()
+    cache_lost, sure = "", True
     for part, place in parts:
-        inner += 1
         result = examine(part, rng, place)
-        for f in result.failures:
-            what = f"{f.what} of {part.name}"
-            key = (part.name, f.what, str(f.mistake))
-            if key not in seen:
-                seen.add(key)
-                found.append(
-                    Failure(what, f.where, f.index, f.expected, f.found, f.mistake, f.advice, f.why)
-                )
-        ours = type(part.culprit).__module__.startswith("koubai.")
-        if not ours:
-            for w in result.warnings:
-                if (part.name, w.what, str(w.mistake)) not in seen:
-                    seen.add((part.name, w.what, str(w.mistake)))
-                    report.warnings.append(w)
         report.checked |= {f"{n} of {part.name}": c for n, c in result.checked.items()}
-    if found and right and report.is_network:
-        # Wrong in itself, but of no consequence here.
+        cache_lost = cache_lost or part.name if part.cache_lost else cache_lost
+        sure = sure and not result.unknown
+        for f in result.failures:
+            if (part.name, f.what, f.mistake) not in seen:
+                found.append(replace(f, what=f"{f.what} of {part.name}"))
+            seen.add((part.name, f.what, f.mistake))
+        if not type(part.culprit).__module__.startswith("koubai."):
+            for w in result.warnings:
+                if (part.name, w.what, w.mistake) not in seen:
+                    report.warnings.append(w)
+                seen.add((part.name, w.what, w.mistake))
+    if found and isinstance(whole, (Layer, Network)) and report.ok:
+        # Wrong by itself, but of no consequence here.
         report.warnings += [Warning(f.what, f.where, f.mistake, f.why, f.advice) for f in found]
     elif found:
         report.failures = found
-    elif outer and inner and any(isinstance(f.expected, float) and not f.mistake for f in outer):
-        report.failures = [
-            Failure(
-                f.what, f.where, f.index, f.expected, f.found, "history lost",
-                advice("history lost"), f.why,
-            ) if not f.mistake and _is_graph(report) else f
-            for f in outer
-        ]  # fmt: skip
+    elif isinstance(whole, Graph) and sure:
+        _name(report, "history lost", "every backward on the way is right, but the whole is not")
+    elif cache_lost:
+        why = f"the forward of {cache_lost} was called again before its backward"
+        _name(report, "stale cache", why)
 
 
-def _is_graph(report: Report) -> bool:
-    return bool(report.checked)
+def _name(report: Report, mistake: str, why: str) -> None:
+    """Say of what is unexplained so far what the insides tell."""
+    report.failures = [
+        f
+        if f.mistake or f.index is None
+        else replace(f, mistake=mistake, advice=advice(mistake), why=why)
+        for f in report.failures
+    ]
 
 
 __all__ = ["Warning", "check"]

@@ -63,13 +63,15 @@ class Point:
 
 
 def _units(x: Array) -> Array:
-    """How far to go from each element for something to happen: its size, or its neighbours'."""
-    finite = x[np.isfinite(x)]
-    typical = float(np.max(np.abs(finite), initial=0.0))
-    if typical == 0:
+    """How far to go from each element for something to happen: its size, or its neighbours'.
+
+    Its neighbours' small ones: -1e9 in a mask says nothing about the scores beside it.
+    """
+    sizes = np.abs(np.where(np.isfinite(x), x, 0))
+    if not sizes.any():
         return np.ones(len(x))
-    typical = typical * float(np.sqrt(np.mean((finite / typical) ** 2)))
-    return np.maximum(np.abs(np.where(np.isfinite(x), x, 0)), typical)
+    typical = float(np.quantile(sizes[sizes > 0], 0.1))
+    return np.where(sizes > 0, np.maximum(sizes, 1e-3 * typical), typical)
 
 
 def flat(outputs: Sequence[Any]) -> Array:

@@ -300,6 +300,18 @@ def _passed_on(c: Case) -> bool:
     return fits and c.gives(c.gy) and not alike(c.truth, c.gy, c.size)
 
 
+def _added(c: Case) -> bool:
+    """gy + (local derivative), summed over the places that a value was repeated to."""
+    from koubai.arrays import broadcasts, sum_to
+
+    if not c.single or not broadcasts(c.x.shape, c.y.shape) or not c.J.size:
+        return False
+    used = np.abs(c.J) > 1e-8 * np.nanmax(np.abs(c.J))
+    if used.sum(axis=0).max() > 1:  # an output depends on several elements
+        return False
+    return c.gives(sum_to(c.gy + c.J.sum(axis=0).reshape(c.y.shape), c.x.shape))
+
+
 def _last_only(c: Case) -> bool:
     """Each element has the gradient of one of the outputs that it went into, mostly the last."""
     if not c.single or np.shape(c.found) != c.x.shape:
@@ -485,7 +497,7 @@ _HYPOTHESES: list[tuple[str, Hypothesis]] = [
     ("swapped", _swapped),
     ("overwritten", _last_only),
     ("sum missing", _sum_missing),
-    ("added instead of multiplied", lambda c: c.elementwise and c.gives(c.gy + c.local)),
+    ("added instead of multiplied", _added),
     (
         "diagonal only",
         lambda c: (

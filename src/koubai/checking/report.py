@@ -65,7 +65,6 @@ class Report:
     warnings: list[Warning] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     kinks: dict[str, str] = field(default_factory=dict)
-    is_network: bool = False
 
     @property
     def ok(self) -> bool:
