@@ -12,7 +12,9 @@ import numpy as np
 
 from koubai.arrays import describe
 from koubai.checking.examine import examine
+from koubai.checking.foreign import foreign_subject
 from koubai.checking.inside import layers_of, nodes_of
+from koubai.checking.progress import Progress
 from koubai.checking.report import Failure, Report, Warning, advice
 from koubai.checking.subject import Graph, Layer, Network, Node, Subject
 from koubai.core import Function, Variable
@@ -32,7 +34,8 @@ def check(target: Any, /, *inputs: Any, seed: int = 0) -> Report:
               ``grads`` beside ``params``;
             - any object with ``params``, ``loss(x, t)`` and ``gradient(x, t)``: a network of the
               books, with the layers inside it;
-            - a Variable at the end of a graph.
+            - a Variable at the end of a graph;
+            - a ``torch.nn.Module``, or a function of JAX arrays (its custom derivatives).
         inputs: what ``forward`` is called with: floating-point arrays and numbers are
             differentiated, integers (labels, indices) are not, unless all inputs are plain numbers.
         seed: of the upstream gradients and directions, which are random.
@@ -90,6 +93,9 @@ def subject_of(target: Any, inputs: tuple[Any, ...]) -> Subject:
             name = target.__name__
             raise TypeError(f"check({name}, ...): write {name}({', '.join(needed)}), an instance")
         target = target()
+    foreign = foreign_subject(target, inputs)
+    if foreign is not None:
+        return foreign
     if isinstance(target, Module):
         return _first_that_runs(Graph, target, inputs)
     if isinstance(target, Function):
@@ -126,9 +132,9 @@ def _first_that_runs(kind: Any, target: Any, inputs: tuple[Any, ...]) -> Subject
 def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:
     if isinstance(subject, Graph):
         return nodes_of(subject.outputs())
-    if isinstance(subject, Node):
-        return iter(())
-    return layers_of(subject)
+    if isinstance(subject, Network) or type(subject) is Layer:
+        return layers_of(subject)
+    return iter(())
 
 
 def _look_inside(
@@ -144,9 +150,13 @@ def _look_inside(
     found: list[Failure] = []
     seen: set[tuple[str, str, str | None]] = set()
     cache_lost, sure = "", True
+    progress = Progress()
     for part, place in parts:
+        progress.say(f"{part.name}{place}")
         result = examine(part, rng, place)
-        report.checked |= {f"{n} of {part.name}": c for n, c in result.checked.items()}
+        for n, count in result.checked.items():
+            name = f"{n} of {part.name}"
+            report.checked[name] = report.checked.get(name, 0) + count
         cache_lost = cache_lost or part.name if part.cache_lost else cache_lost
         sure = sure and not result.unknown
         for f in result.failures:
@@ -158,6 +168,7 @@ def _look_inside(
                 if (part.name, w.what, w.mistake) not in seen:
                     report.warnings.append(w)
                 seen.add((part.name, w.what, w.mistake))
+    progress.end()
     if found and isinstance(whole, (Layer, Network)) and report.ok:
         # Wrong by itself, but of no consequence here.
         report.warnings += [Warning(f.what, f.where, f.mistake, f.why, f.advice) for f in found]
