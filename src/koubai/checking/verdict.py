@@ -111,12 +111,7 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
     """Sort elements that don't agree into wrong ones, kinks, and those that can't be told."""
     suspects = suspects[: 4 * SAMPLES]
     gy = evidence.gy
-    directions = np.zeros((len(suspects), len(evidence.point.x)))
-    directions[np.arange(len(suspects)), suspects] = 1.0
-    distance = np.abs(evidence.found[suspects] - evidence.truth[suspects])
-    lost = {
-        j for j, hidden in zip(suspects, distance <= NOISE * evidence.noise(directions)) if hidden
-    }  # noqa: B905
+    lost = {j for j in suspects if _hidden(evidence, j)}
     right, left = evidence.slopes(suspects, side=1), evidence.slopes(suspects, side=-1)
     with np.errstate(all="ignore"):
         jump = np.abs(right.value - left.value)
@@ -149,6 +144,14 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
             verdict.wrong.append(j)
         else:
             verdict.unknown.append(j)
+
+
+def _hidden(evidence: Evidence, j: int) -> bool:
+    """Whether an element is no farther off than the outputs jump about."""
+    e = np.zeros((1, len(evidence.point.x)))
+    e[0, j] = 1.0
+    distance = abs(float(evidence.found[j] - evidence.truth[j]))
+    return bool(distance <= NOISE * evidence.noise(e, evidence.slopes_of[j])[0])
 
 
 def _check_ties(evidence: Evidence, verdict: Verdict) -> None:
@@ -238,7 +241,7 @@ def _disagrees(evidence: Evidence, d: Array) -> bool:
     limit = 20 * error + max(RELATIVE, 50 * eps) * abs(found) + 1e3 * eps * scale
     if not (np.isfinite(slope) and np.isfinite(error) and abs(found - slope) > limit):
         return False
-    return bool(abs(found - slope) > NOISE * evidence.noise(d[None])[0])
+    return bool(abs(found - slope) > NOISE * evidence.noise(d[None], result)[0])
 
 
 def _bisect(evidence: Evidence, part: slice, rng: np.random.Generator) -> int:
