@@ -84,7 +84,7 @@ def tolerance(evidence: Evidence, elements: Array) -> Array:
     """How far a right gradient may be from the numerical one."""
     eps = evidence.precision
     truth, found = evidence.truth[elements], evidence.found[elements]
-    size = np.fmax(np.abs(truth), np.abs(found))
+    size = np.fmax(np.abs(truth), np.where(np.isfinite(found), np.abs(found), 0.0))
     # What cancels, and what is lost beside the largest; the 1e-7 in log(y + 1e-7) is no mistake.
     rounding = 1e3 * eps * evidence.scale[elements] + eps * np.max(
         np.nan_to_num(evidence.scale), initial=0
