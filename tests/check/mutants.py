@@ -1,8 +1,8 @@
 """``python -m check.mutants``, in ``tests/``: ``koubai.check`` on mistakes it was not written for.
 
-Every ``backward`` in ``ops`` gets the mistakes of ``mutation``; those that change a first derivative
-at a sample of the table are given to ``koubai.check``, with that sample's inputs. Printed are how
-many are found, how many named, and each name that does not fit the kind of the mistake.
+Every ``backward`` in ``ops`` gets the mistakes of ``mutation``; those that change a first
+derivative at a sample of the table are given to ``koubai.check``, with that sample's inputs.
+Printed are how many are found, how many named, and each name that does not fit the mistake.
 """
 
 from __future__ import annotations
