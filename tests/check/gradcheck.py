@@ -2,7 +2,8 @@
 
 Writes ``gradcheck.json``, from which the table in ``docs/check.md`` is made; PyTorch has to be
 installed. Each case is made a ``torch.autograd.Function`` of all its inputs and parameters, which
-hands NumPy arrays to the forward and the backward of the case and takes NumPy arrays back; then ``torch.autograd.gradcheck`` is called with its defaults, and ``koubai.check`` with the case.
+hands NumPy arrays to the forward and the backward of the case and takes NumPy arrays back; then
+``torch.autograd.gradcheck`` is called with its defaults, and ``koubai.check`` with the case.
 
 What would be unfair to gradcheck is spared it: random numbers are the same at every call, gradients
 that add up begin at zero, and each backward has a forward of its own before it.
