@@ -17,9 +17,6 @@ NAMED_RIGHTLY = 0.9
 
 UNNAMED = {
     "diagonal_left_out",
-    "notebook_mul_in_a_network",
-    "notebook_mul_of_numbers",
-    "notebook_stale_purchase",
     "one_step_too_many",
     "padding_counted",
     "rnn_step_plus",
