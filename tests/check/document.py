@@ -168,30 +168,29 @@ REASONS = {
 }
 
 COMPARISON = """\
-## Compared with gradcheck
+## Compared with PyTorch's gradcheck and JAX's check_grads
 
 The whole catalogue, {wrong} wrong gradients, {writing} layers that write where they should not and
-{right} right gradients that are hard to check, through `koubai.check` and through
-`torch.autograd.gradcheck` of PyTorch {torch}, with its defaults. Each case is a
-`torch.autograd.Function` for gradcheck, in float64, with its random numbers repeated; it is spared
-the {skipped} cases that have other dtypes or no numbers at all.
+{right} right gradients that are hard to check, through `koubai.check`, through
+`torch.autograd.gradcheck` of PyTorch {torch} and through `jax.test_util.check_grads` of JAX {jax}
+(in reverse mode), with their defaults. Each case is a `torch.autograd.Function` for the one and a
+`jax.custom_vjp` for the other, in float64, with its random numbers repeated; they are spared the
+{skipped} cases that have other dtypes or no numbers at all.
 
-| | cases | `koubai.check` | `gradcheck` |
-|---|---|---|---|
+| | cases | `koubai.check` | `gradcheck` | `check_grads` |
+|---|---|---|---|---|
 {rows}
 - **Found**: reported at all. **Located**: the report names the class at fault (for koubai, by file
   and line of its `backward`). **Named**: it says what the mistake is; {unexplained} cases have
   several at once, or one without a name. **False alarm**: a right gradient is called wrong.
-- gradcheck says which input of which output is off, and gives both Jacobians; it looks at the
-  whole, not into it. Where it names the class at fault, an error of koubai's own engine came
-  through it.
-- The wrong gradients that gradcheck does not find are right on the first call only, are summed or
-  cast by PyTorch without a word, or need upstream gradients that are no whole numbers.
-- Its false alarms are at kinks, at the edge of a domain, and at numbers very large or very small.
+- gradcheck says which input of which output is off, and gives both Jacobians; check_grads says by
+  how much the derivative along one random direction is off. Both look at the whole, not into it.
+  Where gradcheck names the class at fault, an error of koubai's own engine came through it.
+- The wrong gradients that they do not find are right on the first call only, are summed or cast
+  without a word on the way, or need upstream gradients that are no whole numbers.
+- Their false alarms are at kinks, at the edge of a domain, and at numbers very large or very small.
 
-Measured by `python -m check.gradcheck` in `tests/`. JAX's `jax.test_util.check_grads` takes
-functions of JAX arrays; a class in NumPy would have to be wrapped in `jax.custom_vjp` and
-`jax.pure_callback`. It is not measured here.
+Measured by `python -m check.gradcheck` in `tests/`.
 """
 
 
@@ -252,15 +251,17 @@ def comparison() -> str:
     ]
     lines = ""
     for text, some, what in rows:
-        ours, theirs = (
-            sum(cases[c.name][tool][what] for c in some) for tool in ("koubai", "gradcheck")
-        )
-        lines += f"| {text} | {len(some)} | {ours} | {theirs} |\n"
+        counts = [
+            sum(cases[c.name][tool][what] for c in some)
+            for tool in ("koubai", "gradcheck", "check_grads")
+        ]
+        lines += f"| {text} | {' | '.join(map(str, [len(some), *counts]))} |\n"
     return COMPARISON.format(
         wrong=sum(bool(c.mistake) and not c.warns for c in MISTAKES),
         writing=sum(c.warns for c in MISTAKES),
         right=len(RIGHT),
         torch=measured["torch"],
+        jax=measured["jax"],
         skipped=len(MISTAKES) + len(RIGHT) - len(both),
         unexplained=len(wrong) - len(named),
         rows=lines,

@@ -1,11 +1,12 @@
-"""``python -m check.gradcheck`` in ``tests/``: the catalogue through PyTorch's gradcheck as well.
+"""``python -m check.gradcheck`` in ``tests/``: the catalogue through PyTorch's and JAX's checks.
 
-Writes ``gradcheck.json``, from which the table in ``docs/check.md`` is made; PyTorch has to be
-installed. Each case is made a ``torch.autograd.Function`` of all its inputs and parameters, which
-hands NumPy arrays to the forward and the backward of the case and takes NumPy arrays back; then
-``torch.autograd.gradcheck`` is called with its defaults, and ``koubai.check`` with the case.
+Writes ``gradcheck.json``, from which the table in ``docs/check.md`` is made; PyTorch and JAX have
+to be installed. Each case is made a ``torch.autograd.Function``, and a ``jax.custom_vjp``, of all
+its inputs and parameters, which hands NumPy arrays to the forward and the backward of the case and
+takes NumPy arrays back; then ``torch.autograd.gradcheck`` and ``jax.test_util.check_grads`` are
+called with their defaults, and ``koubai.check`` with the case.
 
-What would be unfair to gradcheck is spared it: random numbers are the same at every call, gradients
+What would be unfair to them is spared them: random numbers are the same at every call, gradients
 that add up begin at zero, and each backward has a forward of its own before it.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,10 @@ SEED = 0
 
 
 def fresh_forward(target: Target, xs: Any) -> Any:
-    """The outputs for these tensors, with nothing left of earlier calls but what a layer keeps."""
+    """The outputs for these arrays, with nothing left of earlier calls but what a layer keeps."""
     np.random.seed(0)  # noqa: NPY002
     koubai.random.seed(0)
-    target.set({n: x.detach().numpy() for n, x in zip(target.values, xs, strict=True)})
+    target.set({n: np.array(x) for n, x in zip(target.values, xs, strict=True)})
     if isinstance(target.target, nn.Module):
         target.target.zero_grad()
     for leaf in getattr(target, "leaves", {}).values():
@@ -63,8 +65,8 @@ def as_torch(target: Target) -> tuple[Any, list[Any]]:
     class Wrapped(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, *xs: Any) -> Any:
-            ctx.xs = [x.detach().clone() for x in xs]
-            ys = fresh_forward(target, xs)
+            ctx.xs = [x.detach().numpy().copy() for x in xs]
+            ys = fresh_forward(target, ctx.xs)
             return tuple(torch.tensor(np.asarray(y, dtype=np.float64)) for y in ys)
 
         @staticmethod
@@ -78,10 +80,73 @@ def as_torch(target: Target) -> tuple[Any, list[Any]]:
     return Wrapped.apply, xs
 
 
+def as_jax(target: Target) -> tuple[Any, list[Any]]:
+    """The target as a function of JAX arrays, and the arrays."""
+    import jax
+
+    xs = [np.asarray(x) for x in target.values.values()]
+    ys = [np.asarray(y, dtype=np.float64) for y in fresh_forward(target, xs)]
+    of_xs, of_ys = (tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in s) for s in (xs, ys))
+
+    def forward(*xs: Any) -> Any:
+        return tuple(np.asarray(y, dtype=np.float64) for y in fresh_forward(target, xs))
+
+    def backward(xs: Any, gys: Any) -> Any:
+        fresh_forward(target, xs)
+        found = target.backward([np.array(gy) for gy in gys])
+        return tuple(np.asarray(found[name]) for name in target.values)
+
+    @jax.custom_vjp
+    def f(*xs: Any) -> Any:
+        return jax.pure_callback(forward, of_ys, *xs)
+
+    f.defvjp(lambda *xs: (f(*xs), xs), lambda xs, gys: jax.pure_callback(backward, of_xs, xs, gys))
+    return f, xs
+
+
 def gradcheck(case: Case) -> dict[str, bool] | None:
-    """What gradcheck says; None if the case is not for it: not float64, or without a number."""
+    """What PyTorch's gradcheck says; None if the case is not for it."""
     import torch
 
+    if (target := target_for_others(case)) is None:
+        return None
+    f, xs = as_torch(target)
+    return said_by(case, lambda: torch.autograd.gradcheck(f, tuple(xs)))
+
+
+def check_grads(case: Case) -> dict[str, bool] | None:
+    """What JAX's check_grads says, in reverse mode; None if the case is not for it."""
+    import jax
+    import jax.test_util
+
+    if (target := target_for_others(case)) is None:
+        return None
+
+    def run() -> bool:
+        f, xs = as_jax(target)
+        jax.test_util.check_grads(f, tuple(xs), order=1, modes=["rev"])
+        return True
+
+    with jax.enable_x64(True):
+        return said_by(case, run)
+
+
+def said_by(case: Case, run: Callable[[], bool]) -> dict[str, bool]:
+    """What a check that answers True, or raises, has said of a case."""
+    said = ""
+    try:
+        right = run()
+    except Exception as error:  # of the check, of the package's engine, of the case's own code
+        right, said = False, str(error)
+    return {
+        "found": not right,
+        "located": bool(case.located) and case.located in said,
+        "named": bool(case.mistake) and str(case.mistake) in said,
+    }
+
+
+def target_for_others(case: Case) -> Target | None:
+    """The target with its differentiable values; None if not float64, or without a number."""
     target, trial = (
         open_target(case.target(), case.inputs(np.random.default_rng(SEED))) for _ in range(2)
     )
@@ -90,17 +155,7 @@ def gradcheck(case: Case) -> dict[str, bool] | None:
     values = [np.asarray(x) for x in target.values.values()]
     if {x.dtype for x in values} != {np.dtype(np.float64)} or not all(x.size for x in values):
         return None
-    f, xs = as_torch(target)
-    said = ""
-    try:
-        right = torch.autograd.gradcheck(f, tuple(xs))
-    except Exception as error:  # of gradcheck, of PyTorch's engine, of the case's own code
-        right, said = False, str(error)
-    return {
-        "found": not right,
-        "located": bool(case.located) and case.located in said,
-        "named": bool(case.mistake) and str(case.mistake) in said,
-    }
+    return target
 
 
 def by_koubai(case: Case) -> dict[str, bool]:
@@ -111,17 +166,23 @@ def by_koubai(case: Case) -> dict[str, bool]:
 
 def main() -> None:
     """Measure all cases, and write what came out."""
+    import jax
     import torch
 
     cases = {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for case in MISTAKES + RIGHT:
-            cases[case.name] = {"koubai": by_koubai(case), "gradcheck": gradcheck(case)}
+            cases[case.name] = {
+                "koubai": by_koubai(case),
+                "gradcheck": gradcheck(case),
+                "check_grads": check_grads(case),
+            }
     lines = [f"    {json.dumps(name)}: {json.dumps(found)}" for name, found in cases.items()]
     version = json.dumps(torch.__version__.partition("+")[0])
-    text = ",\n".join(lines)
-    FILE.write_text(f'{{\n  "torch": {version},\n  "cases": {{\n{text}\n  }}\n}}\n')
+    jax_version, text = json.dumps(jax.__version__), ",\n".join(lines)
+    versions = f'  "torch": {version},\n  "jax": {jax_version},\n'
+    FILE.write_text(f'{{\n{versions}  "cases": {{\n{text}\n  }}\n}}\n')
 
 
 if __name__ == "__main__":
