@@ -53,6 +53,8 @@ class Report:
 
     Attributes:
         name: of what was checked.
+        where: the file and line of its backward, and its place in a graph or network.
+        inputs: with which it was checked, if somebody else than the user has chosen them.
         checked: the names of all gradients that were looked at, and the number of their elements.
         failures: the gradients that are wrong.
         warnings: what is right but will hurt, and what could not be told.
@@ -66,6 +68,7 @@ class Report:
     unknown: dict[str, str] = field(default_factory=dict)
     kinks: dict[str, str] = field(default_factory=dict)
     is_network: bool = False
+    inputs: str = ""
 
     @property
     def ok(self) -> bool:
