@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from koubai.arrays import describe
 from koubai.checking.examine import examine
+from koubai.checking.foreign import foreign_subject
 from koubai.checking.inside import layers_of, nodes_of
+from koubai.checking.progress import Progress
 from koubai.checking.report import Failure, Report, Warning, advice
 from koubai.checking.subject import Graph, Layer, Network, Node, Subject
 from koubai.core import Function, Variable
@@ -31,7 +34,8 @@ def check(target: Any, /, *inputs: Any, seed: int = 0) -> Report:
               ``grads`` beside ``params``;
             - any object with ``params``, ``loss(x, t)`` and ``gradient(x, t)``: a network of the
               books, with the layers inside it;
-            - a Variable at the end of a graph.
+            - a Variable at the end of a graph;
+            - a ``torch.nn.Module``, or a function of JAX arrays (its custom derivatives).
         inputs: what ``forward`` is called with: floating-point arrays and numbers are
             differentiated, integers (labels, indices) are not, unless all inputs are plain numbers.
         seed: of the upstream gradients and directions, which are random.
@@ -73,8 +77,7 @@ def _check(target: Any, inputs: tuple[Any, ...], rng: np.random.Generator) -> Re
         return report
     subject = subject_of(target, inputs)
     report = examine(subject, rng)
-    report.is_network = isinstance(subject, Network)
-    _look_inside(report, _inside(subject), rng)
+    _look_inside(report, _inside(subject), rng, subject)
     return report
 
 
@@ -90,6 +93,9 @@ def subject_of(target: Any, inputs: tuple[Any, ...]) -> Subject:
             name = target.__name__
             raise TypeError(f"check({name}, ...): write {name}({', '.join(needed)}), an instance")
         target = target()
+    foreign = foreign_subject(target, inputs)
+    if foreign is not None:
+        return foreign
     if isinstance(target, Module):
         return _first_that_runs(Graph, target, inputs)
     if isinstance(target, Function):
@@ -126,57 +132,63 @@ def _first_that_runs(kind: Any, target: Any, inputs: tuple[Any, ...]) -> Subject
 def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:
     if isinstance(subject, Graph):
         return nodes_of(subject.outputs())
-    if isinstance(subject, Network):
+    if isinstance(subject, Network) or type(subject) is Layer:
         return layers_of(subject)
     return iter(())
 
 
 def _look_inside(
-    report: Report, parts: Iterator[tuple[Subject, str]], rng: np.random.Generator
+    report: Report,
+    parts: Iterator[tuple[Subject, str]],
+    rng: np.random.Generator,
+    whole: Subject | None = None,
 ) -> None:
     """Check the nodes of a graph, or the layers of a network; the first wrong one comes first.
 
     Where one of them explains that the whole is wrong, the whole's own failures are dropped.
     """
-    outer, found = report.failures, []
-    right = report.checked and not outer
-    seen: set[tuple[str, str, str]] = set()
-    inner = 0
+    found: list[Failure] = []
+    seen: set[tuple[str, str, str | None]] = set()
+    cache_lost, sure = "", True
+    progress = Progress()
     for part, place in parts:
-        inner += 1
+        progress.say(f"{part.name}{place}")
         result = examine(part, rng, place)
+        for n, count in result.checked.items():
+            name = f"{n} of {part.name}"
+            report.checked[name] = report.checked.get(name, 0) + count
+        cache_lost = cache_lost or part.name if part.cache_lost else cache_lost
+        sure = sure and not result.unknown
         for f in result.failures:
-            what = f"{f.what} of {part.name}"
-            key = (part.name, f.what, str(f.mistake))
-            if key not in seen:
-                seen.add(key)
-                found.append(
-                    Failure(what, f.where, f.index, f.expected, f.found, f.mistake, f.advice, f.why)
-                )
-        ours = type(part.culprit).__module__.startswith("koubai.")
-        if not ours:
+            if (part.name, f.what, f.mistake) not in seen:
+                found.append(replace(f, what=f"{f.what} of {part.name}"))
+            seen.add((part.name, f.what, f.mistake))
+        if not type(part.culprit).__module__.startswith("koubai."):
             for w in result.warnings:
-                if (part.name, w.what, str(w.mistake)) not in seen:
-                    seen.add((part.name, w.what, str(w.mistake)))
+                if (part.name, w.what, w.mistake) not in seen:
                     report.warnings.append(w)
-        report.checked |= {f"{n} of {part.name}": c for n, c in result.checked.items()}
-    if found and right and report.is_network:
-        # Wrong in itself, but of no consequence here.
+                seen.add((part.name, w.what, w.mistake))
+    progress.end()
+    if found and isinstance(whole, (Layer, Network)) and report.ok:
+        # Wrong by itself, but of no consequence here.
         report.warnings += [Warning(f.what, f.where, f.mistake, f.why, f.advice) for f in found]
     elif found:
         report.failures = found
-    elif outer and inner and any(isinstance(f.expected, float) and not f.mistake for f in outer):
-        report.failures = [
-            Failure(
-                f.what, f.where, f.index, f.expected, f.found, "history lost",
-                advice("history lost"), f.why,
-            ) if not f.mistake and _is_graph(report) else f
-            for f in outer
-        ]  # fmt: skip
+    elif isinstance(whole, Graph) and sure:
+        _name(report, "history lost", "every backward on the way is right, but the whole is not")
+    elif cache_lost:
+        why = f"the forward of {cache_lost} was called again before its backward"
+        _name(report, "stale cache", why)
 
 
-def _is_graph(report: Report) -> bool:
-    return bool(report.checked)
+def _name(report: Report, mistake: str, why: str) -> None:
+    """Say of what is unexplained so far what the insides tell."""
+    report.failures = [
+        f
+        if f.mistake or f.index is None
+        else replace(f, mistake=mistake, advice=advice(mistake), why=why)
+        for f in report.failures
+    ]
 
 
 __all__ = ["Warning", "check"]

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.numerical import Derivative, derivative, with_complex_step
+from koubai.checking.numerical import Curves, Derivative, derivative, noise, with_complex_step
 from koubai.checking.subject import Outcome, Subject, Values
 
 Array = Any
 
-SECONDS = 0.5  # that a full Jacobian may take
+SECONDS = 0.5  # that a full Jacobian may take,
+SMALL = 100, 10.0  # but of so few elements so many, lest it depend on how busy the machine is
 NUMBERS = 2_000_000  # that it may have
 
 
@@ -63,13 +64,15 @@ class Point:
 
 
 def _units(x: Array) -> Array:
-    """How far to go from each element for something to happen: its size, or its neighbours'."""
-    finite = x[np.isfinite(x)]
-    typical = float(np.max(np.abs(finite), initial=0.0))
-    if typical == 0:
+    """How far to go from each element for something to happen: its size, or its neighbours'.
+
+    Its neighbours' small ones: -1e9 in a mask says nothing about the scores beside it.
+    """
+    sizes = np.abs(np.where(np.isfinite(x), x, 0))
+    if not sizes.any():
         return np.ones(len(x))
-    typical = typical * float(np.sqrt(np.mean((finite / typical) ** 2)))
-    return np.maximum(np.abs(np.where(np.isfinite(x), x, 0)), typical)
+    typical = float(np.quantile(sizes[sizes > 0], 0.1))
+    return np.where(sizes > 0, np.maximum(sizes, 1e-3 * typical), typical)
 
 
 def flat(outputs: Sequence[Any]) -> Array:
@@ -128,16 +131,25 @@ class Evidence:
 
     def along(self, directions: Array, side: int = 0) -> Derivative:
         """The derivatives of all outputs along directions, (K, n)."""
-        x = self.point.x
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reach = np.where(directions != 0, self.point.units / np.abs(directions), np.inf)
-        units = np.min(reach, axis=1, initial=np.inf) if len(x) else np.ones(len(directions))
-
-        def curves(k: int, t: Any) -> Array:
-            return self.point.outputs(x + t * directions[k])
-
+        curves, units = self._curves(directions)
         d = derivative(curves, units, self.dtype, side)
         return d if side else with_complex_step(curves, units, d)
+
+    def noise(self, directions: Array) -> Array:
+        """How far off the derivatives along directions are by what has cancelled inside: (K,)."""
+        curves, units = self._curves(directions)
+        d = derivative(curves, units, self.dtype)
+        jumps = noise(curves, units, d.value)
+        with np.errstate(all="ignore"):
+            off = np.where(self.gy != 0, np.abs(self.gy) * jumps / d.step, 0.0)
+        return np.nan_to_num(off.sum(axis=1))
+
+    def _curves(self, directions: Array) -> tuple[Curves, Array]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = np.where(directions != 0, self.point.units / np.abs(directions), np.inf)
+        n = len(self.point.x)
+        units = np.min(reach, axis=1, initial=np.inf) if n else np.ones(len(directions))
+        return lambda k, t: self.point.outputs(self.point.x + t * directions[k]), units
 
 
 def _unit_vector(n: int, j: int) -> Array:
@@ -168,7 +180,8 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
         point, gys, gy, outcome, point.flat_gradients(outcome.gradients),
         unknown, unknown.copy(), np.zeros(n), None, dtype, precision, seconds,
     )  # fmt: skip
-    if n * len(gy) <= NUMBERS and n * 12 * seconds <= SECONDS:
+    limit = SMALL[1] if n <= SMALL[0] else SECONDS
+    if n * len(gy) <= NUMBERS and n * 12 * seconds <= limit:
         learn(evidence, np.arange(n))
     return evidence
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from koubai.arrays import describe
-from koubai.checking.evidence import Evidence, flat, gather, is_numbers
+from koubai.checking.evidence import Evidence, flat, gather, is_numbers, learn
 from koubai.checking.mistakes import alike, factor_of, name_mistake
 from koubai.checking.report import Failure, Report, Warning, advice
 from koubai.checking.subject import TARGETS, Subject, Values
@@ -179,14 +179,17 @@ def _more(
     """Evidence at further points near the first, each with other upstream gradients."""
     evidences, rng = list(evidences), rng or np.random.default_rng(0)
     first = evidences[0]
-    if first.jacobian is None:
-        return evidences
+    part = first.point.slices[name]
+    known = part.start + np.flatnonzero(~np.isnan(first.truth[part]))
     for _ in range(POINTS - 1):
         values: Values = {
             n: x * (1 + 0.1 * rng.uniform(-1, 1, np.shape(x))) for n, x in first.values.items()
         }
         try:
-            evidences.append(gather(first.point.subject, values, rng))
+            evidence = gather(first.point.subject, values, rng)
+            if evidence.jacobian is None:
+                learn(evidence, known)
+            evidences.append(evidence)
         except Exception:  # outside the domain
             continue
     return evidences

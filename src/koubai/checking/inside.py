@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from koubai.checking.subject import Layer, Network, Node, Subject, same_random_numbers
+from koubai.checking.subject import Layer, Node, Subject, same_random_numbers
 from koubai.core import Function, Variable
 from koubai.core.function import as_of
 from koubai.errors import where
@@ -32,10 +33,11 @@ def nodes_of(ys: list[Any]) -> Iterator[tuple[Subject, str]]:
         yield Node(f, inputs), f"{place}, {called}" if called else place
 
 
-def layers_of(subject: Network) -> Iterator[tuple[Subject, str]]:
-    """The layers of a network, each with the arguments of its last forward."""
+def layers_of(subject: Subject) -> Iterator[tuple[Subject, str]]:
+    """The layers inside a network or layer, each with the arguments of its last forward."""
     network = subject.fresh(subject.values)
     layers = _find_layers(network)
+    forwards, backwards = Counter[str](), Counter[str]()
     calls: dict[str, tuple[Any, Any]] = {}
     upstream: dict[str, Any] = {}
 
@@ -44,10 +46,12 @@ def layers_of(subject: Network) -> Iterator[tuple[Subject, str]]:
         before = copy.deepcopy(layer)
 
         def forward_(*args: Any, **kwargs: Any) -> Any:
+            forwards[name] += 1
             calls[name] = (before, copy.deepcopy((*args, *kwargs.values())))
             return forward(*args, **kwargs)
 
         def backward_(*gys: Any) -> Any:
+            backwards[name] += 1
             upstream[name] = copy.deepcopy(gys)
             return backward(*gys)
 
@@ -56,10 +60,10 @@ def layers_of(subject: Network) -> Iterator[tuple[Subject, str]]:
     for name, layer in layers.items():
         layer.forward, layer.backward = recorded(name, layer)
     with np.errstate(all="ignore"), same_random_numbers(), contextlib.suppress(Exception):
-        network.gradient(*copy.deepcopy(subject.args))
+        subject.run(network)
     for name, (layer, args) in calls.items():
         part = Layer(layer, args)
-        part.culprit = layers[name]
+        part.culprit, part.cache_lost = layers[name], forwards[name] > backwards[name] > 0
         gys = upstream.get(name, ())
         if all(np.size(gy) == 1 for gy in gys):
             # A loss, which may rely on being the last: it is given the 1 that it is given here.

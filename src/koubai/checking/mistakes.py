@@ -60,7 +60,8 @@ class Case:
     Attributes:
         x, found, truth: the value and its gradients, in its shape.
         y, gy: the output and its upstream gradient; of a subject with several, the first.
-        J: (n, m), of the value's elements.
+        J: (n, m), of the value's elements; None of a large one, of which the truth is known for
+            some elements only (NaN elsewhere).
     """
 
     evidence: Evidence
@@ -68,7 +69,7 @@ class Case:
     x: Array
     found: Any
     truth: Array
-    J: Array
+    J: Any
 
     @property
     def y(self) -> Any:
@@ -86,7 +87,7 @@ class Case:
     @property
     def elementwise(self) -> bool:
         """Whether each output depends on the input element at its own place only."""
-        if not self.single or self.y.shape != self.x.shape or not self.x.size:
+        if not self.single or self.y.shape != self.x.shape or not self.x.size or self.J is None:
             return False
         rest = self.J - np.diag(np.diag(self.J))
         largest = float(np.nanmax(np.abs(self.J)))
@@ -123,6 +124,10 @@ def alike(a: Any, b: Any, size: float = 0.0) -> bool:
 
 Hypothesis = Callable[[Case], bool]
 
+# What hypotheses raise about shapes, and without a Jacobian, for which they are not made.
+NOT_APPLICABLE = (ValueError, IndexError, TypeError, AttributeError, np.linalg.LinAlgError)
+ENOUGH = 8  # elements of a large value that must be known for a mistake to be named
+
 
 def name_mistake(name: str, evidences: Sequence[Evidence]) -> str | None:
     """The mistake that explains the gradient of a value at all points, or None."""
@@ -141,17 +146,21 @@ def name_mistake(name: str, evidences: Sequence[Evidence]) -> str | None:
             with np.errstate(all="ignore"):
                 if all(hypothesis(c) for c in known):
                     return mistake
-        except (ValueError, IndexError, TypeError, np.linalg.LinAlgError):  # does not apply
+        except NOT_APPLICABLE:
             continue
     return None
 
 
 def case_of(name: str, e: Evidence) -> Case | None:
     found = e.outcome.gradients.get(name)
-    if found is None or not is_numbers(found) or e.jacobian is None:
+    if found is None or not is_numbers(found):
         return None
-    x = e.part(name, e.point.x)
-    return Case(e, name, x, found, e.part(name, e.truth), e.jacobian[e.point.slices[name]])
+    x, truth, J = e.part(name, e.point.x), e.part(name, e.truth), None
+    if e.jacobian is not None:
+        J = e.jacobian[e.point.slices[name]]
+    elif np.isfinite(truth).sum() < min(ENOUGH, truth.size):
+        return None
+    return Case(e, name, x, found, truth, J)
 
 
 # Constant factors.
@@ -298,6 +307,18 @@ def _sums(c: Case) -> Iterator[Array]:
 def _passed_on(c: Case) -> bool:
     fits = c.single and c.gy.shape == c.x.shape
     return fits and c.gives(c.gy) and not alike(c.truth, c.gy, c.size)
+
+
+def _added(c: Case) -> bool:
+    """gy + (local derivative), summed over the places that a value was repeated to."""
+    from koubai.arrays import broadcasts, sum_to
+
+    if not c.single or not broadcasts(c.x.shape, c.y.shape) or not c.J.size:
+        return False
+    used = np.abs(c.J) > 1e-8 * np.nanmax(np.abs(c.J))
+    if used.sum(axis=0).max() > 1:  # an output depends on several elements
+        return False
+    return c.gives(sum_to(c.gy + c.J.sum(axis=0).reshape(c.y.shape), c.x.shape))
 
 
 def _last_only(c: Case) -> bool:
@@ -485,7 +506,7 @@ _HYPOTHESES: list[tuple[str, Hypothesis]] = [
     ("swapped", _swapped),
     ("overwritten", _last_only),
     ("sum missing", _sum_missing),
-    ("added instead of multiplied", lambda c: c.elementwise and c.gives(c.gy + c.local)),
+    ("added instead of multiplied", _added),
     (
         "diagonal only",
         lambda c: (

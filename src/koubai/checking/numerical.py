@@ -27,10 +27,11 @@ SHRINK = {8: 4.0, 4: 2.0, 2: 2.0}
 
 @dataclass
 class Derivative:
-    """dy/dt of every output along every direction, and how far each may be off: (K, m) both."""
+    """dy/dt of all outputs along all directions, how far each may be off, the step: (K, m)."""
 
     value: Array
     error: Array
+    step: Array
 
 
 def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Derivative:
@@ -67,7 +68,7 @@ def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Deriv
     values.update({(k, 0.0): y for k in range(K)})
     # 0, beside what the output is per unit of the input.
     enough = 1e-4 * eps**0.5 * max(float(np.max(np.abs(y), initial=0)) / np.max(units), 1e-290)
-    best = Derivative(np.full(K * m, np.nan), np.full(K * m, np.inf))
+    best = Derivative(np.full(K * m, np.nan), np.full(K * m, np.inf), np.full(K * m, np.nan))
     left = np.arange(K * m)
     for first in FIRST_STEPS[size]:
         k, output = left // m, left % m
@@ -89,12 +90,31 @@ def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Deriv
             error = result.error + 4 * eps * np.abs(y[output]) / last
         better = np.isfinite(result.df) & (error < best.error[left])
         best.value[left[better]], best.error[left[better]] = result.df[better], error[better]
+        best.step[left[better]] = last[better]
         # Precise, or as good as 0 beside what the output is per unit of the input.
         scale = np.abs(best.value) + 1e-4 * np.tile(np.abs(y), K) / np.repeat(units, m)
         left = np.flatnonzero(~(best.error <= eps**0.5 * scale))
         if not left.size:
             break
-    return Derivative(best.value.reshape(K, m), best.error.reshape(K, m))
+    return Derivative(*[a.reshape(K, m) for a in (best.value, best.error, best.step)])
+
+
+def noise(curves: Curves, units: Array, slopes: Array) -> Array:
+    """By how much the outputs jump about, (K, m), where they should go straight.
+
+    What has cancelled inside the forward, as in (x + 1e8) - 1e8, has left rounding errors that the
+    outputs don't show.
+    """
+    found = []
+    for k, unit in enumerate(units):
+        y = np.asarray(curves(k, 0.0), dtype=np.float64)
+        ts = unit * np.array([1e-7, -2e-7, 4e-7, -7e-7])
+        with np.errstate(all="ignore"):
+            off = [
+                np.abs(np.asarray(curves(k, float(t)), dtype=float) - y - t * slopes[k]) for t in ts
+            ]
+        found.append(np.max(off, axis=0))
+    return np.array(found)
 
 
 def with_complex_step(curves: Curves, units: Array, near: Derivative) -> Derivative:
@@ -108,6 +128,7 @@ def with_complex_step(curves: Curves, units: Array, near: Derivative) -> Derivat
     return Derivative(
         np.where(confirmed, value, near.value),
         np.where(confirmed, 1e-12 * np.abs(value), near.error),
+        near.step,
     )
 
 

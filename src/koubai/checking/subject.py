@@ -64,6 +64,8 @@ class Subject:
         culprit: the function or object whose backward is at fault if a gradient is wrong.
         upstream: gradients to begin with; None for random ones.
         draws: whether it draws from a global generator, whose state takes long to save.
+        cache_lost: of a layer inside another: there were more forwards than backwards, so that a
+            backward sees what the last forward stored.
     """
 
     name: str
@@ -73,12 +75,20 @@ class Subject:
     culprit: Any = None
     upstream: list[Array] | None = None
     draws = True
+    cache_lost = False
 
     def forward(self, values: Values) -> list[Array]:
         raise NotImplementedError
 
     def backward(self, values: Values, gys: list[Array]) -> Outcome:
         raise NotImplementedError
+
+    def run(self, instance: Any) -> None:
+        """A forward and a backward of a fresh copy of the object."""
+
+    def fresh(self, values: Values, memo: dict[int, Any] | None = None) -> Any:
+        """A copy of the object under check, as it was before its first call."""
+        return None
 
     def parameter(self, name: str) -> Any:
         """The object's own array of that name, if it is a parameter and can be replaced."""
@@ -177,12 +187,9 @@ class Layer(Subject):
     def _parameters(self) -> Values:
         """The arrays in attributes that have gradients in others, found by a first call."""
         layer = copy.deepcopy(self.layer)
-        with np.errstate(all="ignore"), same_random_numbers():
-            try:
-                outputs = as_list(layer.forward(*self._arguments(self.values)))
-                layer.backward(*[np.ones_like(y) if np.ndim(y) else 1.0 for y in outputs])
-            except Exception:  # will be met, and reported, when it is checked
-                pass
+        # What it raises is met again, and reported, when it is checked.
+        with np.errstate(all="ignore"), same_random_numbers(), contextlib.suppress(Exception):
+            self.run(layer)
         values = {}
         for name, (parameter, gradient) in gradient_places(layer).items():
             x = at(self.layer, parameter)
@@ -198,15 +205,19 @@ class Layer(Subject):
             args[i] = x.item() if isinstance(self.args[i], float) else np.array(x)
         return args
 
-    def _fresh(self, values: Values, memo: dict[int, Any] | None = None) -> Any:
+    def fresh(self, values: Values, memo: dict[int, Any] | None = None) -> Any:
         layer = copy.deepcopy(self.layer, memo)
         for name, (parameter, _) in self.places.items():
             put(layer, parameter, values[name])
         return layer
 
+    def run(self, instance: Any) -> None:
+        outputs = as_list(instance.forward(*self._arguments(self.values)))
+        instance.backward(*[np.ones_like(y) if np.ndim(y) else 1.0 for y in outputs])
+
     def forward(self, values: Values, memo: dict[int, Any] | None = None) -> list[Array]:
         with self.repeatable():
-            return as_list(self._fresh(values, memo).forward(*self._arguments(values)))
+            return as_list(self.fresh(values, memo).forward(*self._arguments(values)))
 
     def parameter(self, name: str) -> Any:
         return at(self.layer, self.places[name][0]) if name in self.places else None
@@ -215,7 +226,7 @@ class Layer(Subject):
         self, others: Values, values: Values, gys: list[Array]
     ) -> dict[str, Any] | None:
         with same_random_numbers():
-            layer = self._fresh(values)
+            layer = self.fresh(values)
             layer.forward(*self._arguments(others))
             outputs = as_list(layer.forward(*self._arguments(values)))
             if not all(map(same, outputs, self.forward(values))):
@@ -225,14 +236,14 @@ class Layer(Subject):
         return gradients | {n: at(layer, gradient) for n, (_, gradient) in self.places.items()}
 
     def draws_anew(self) -> bool:
-        layer = self._fresh(self.values)
+        layer = self.fresh(self.values)
         first = as_list(layer.forward(*self._arguments(self.values)))
         first = copy.deepcopy(first)
         return not all(map(same, first, as_list(layer.forward(*self._arguments(self.values)))))
 
     def reuses(self, others: Values, values: Values, gys: list[Array]) -> bool:
         with same_random_numbers():
-            layer = self._fresh(values)
+            layer = self.fresh(values)
             outputs = as_list(layer.forward(*self._arguments(values)))
             returned = as_list(layer.backward(*map(like_output, gys, outputs)))
             kept = copy.deepcopy(returned)
@@ -242,7 +253,7 @@ class Layer(Subject):
 
     def backward(self, values: Values, gys: list[Array]) -> Outcome:
         with same_random_numbers():
-            layer, args = self._fresh(values), self._arguments(values)
+            layer, args = self.fresh(values), self._arguments(values)
             before = copy.deepcopy(args)
             outputs = as_list(layer.forward(*args))
             upstream = [like_output(gy, y) for gy, y in zip(gys, outputs, strict=True)]
@@ -306,7 +317,7 @@ class Node(Layer):
 
     def backward(self, values: Values, gys: list[Array]) -> Outcome:
         with same_random_numbers():
-            function, args = self._fresh(values), self._arguments(values)
+            function, args = self.fresh(values), self._arguments(values)
             before = copy.deepcopy(args)
             outputs = self._call(function, args)
             upstream = [like_output(gy, y) for gy, y in zip(gys, outputs, strict=True)]
@@ -321,7 +332,7 @@ class Node(Layer):
         self, others: Values, values: Values, gys: list[Array]
     ) -> dict[str, Any] | None:
         with same_random_numbers():
-            function = self._fresh(values)
+            function = self.fresh(values)
             self._call(function, self._arguments(others))
             outputs = self._call(function, self._arguments(values))
             if not all(map(same, outputs, self.forward(values))):
@@ -350,6 +361,9 @@ class Network(Subject):
         for name, key in self.places.items():
             write(network.params[key], values[name])
         return network
+
+    def run(self, instance: Any) -> None:
+        instance.gradient(*copy.deepcopy(self.args))
 
     def forward(self, values: Values, memo: dict[int, Any] | None = None) -> list[Array]:
         with self.repeatable():
@@ -384,10 +398,16 @@ class Network(Subject):
 
 
 class Graph(Subject):
-    """A function of Variables, or a module: the graph that it builds computes the gradients."""
+    """A function of Variables, or a module: the graph that it builds computes the gradients.
+
+    A module is copied before each call, as layers are; a function, and what it closes over, is not.
+    """
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], promote: bool = True) -> None:
         self.f, self.culprit = f, f.forward if isinstance(f, Module) else f
+        if isinstance(f, Module):
+            with contextlib.suppress(TypeError):  # it holds on to the graph of an earlier call
+                self.f = copy.deepcopy(f)
         self.name = getattr(f, "__name__", type(f).__name__)
         names = argument_names(self.culprit, len(args))
         self.args = [promoted(array_of(a)) if promote else array_of(a) for a in args]
@@ -395,40 +415,52 @@ class Graph(Subject):
             name: i for i, (name, a) in enumerate(zip(names, self.args, strict=True)) if real(a)
         }
         self.values = {name: np.array(self.args[i]) for name, i in self.arguments.items()}
-        self.parameters: dict[str, Variable] = {}
-        if isinstance(f, Module):
-            self.parameters = {name: p for name, p in f.named_parameters() if is_differentiable(p)}
-        for name, p in self.parameters.items():
+        for name, p in parameters_of(f).items():
             self.values[name] = promoted(p.data) if promote else np.array(p.data)
 
+    def fresh(self, values: Values, memo: dict[int, Any] | None = None) -> Any:
+        return self.f if self.f is self.culprit else copy.deepcopy(self.f)
+
     @contextlib.contextmanager
-    def _called(self, values: Values) -> Iterator[tuple[list[Any], dict[str, Variable]]]:
+    def _called(self, f: Any, values: Values) -> Iterator[tuple[list[Any], dict[str, Variable]]]:
         """The outputs, and the leaves by name; afterwards parameters are as they were."""
-        kept = {name: (p.data, p.grad) for name, p in self.parameters.items()}
+        parameters = parameters_of(f)
+        kept = {name: (p.data, p.grad) for name, p in parameters.items()}
         leaves = {name: Variable(np.array(values[name]), name=name) for name in self.arguments}
         try:
-            for name, p in self.parameters.items():
+            for name, p in parameters.items():
                 p.data, p.grad = np.array(values[name]), None
             args = copy.deepcopy(self.args)
             for name, i in self.arguments.items():
                 args[i] = leaves[name]
             with self.repeatable():
-                yield as_list(self.f(*args)), leaves | self.parameters
+                yield as_list(f(*args)), leaves | parameters
         finally:
-            for name, p in self.parameters.items():
+            for name, p in parameters.items():
                 p.data, p.grad = kept[name]
+
+    def draws_anew(self) -> bool:
+        f = self.fresh(self.values)
+        with (
+            self._called(f, self.values) as (first, _),
+            self._called(f, self.values) as (second, _),
+        ):
+            return not all(same(array_of(y), array_of(z)) for y, z in zip(first, second))  # noqa: B905
 
     def outputs(self) -> list[Any]:
         """The Variables at the end of the graph."""
-        with self._called(self.values) as (ys, _):
+        with self._called(self.fresh(self.values), self.values) as (ys, _):
             return ys
 
     def forward(self, values: Values) -> list[Array]:
-        with self._called(values) as (ys, _):
+        with self._called(self.fresh(values), values) as (ys, _):
             return [array_of(y) for y in ys]
 
     def backward(self, values: Values, gys: list[Array]) -> Outcome:
-        with self._called(values) as (ys, leaves):
+        return self._backward(self.fresh(values), values, gys)
+
+    def _backward(self, f: Any, values: Values, gys: list[Array]) -> Outcome:
+        with self._called(f, values) as (ys, leaves):
             terms = [(y * gy).sum() for y, gy in zip(ys, gys, strict=True) if is_differentiable(y)]
             total = terms[0]
             for term in terms[1:]:
@@ -438,6 +470,23 @@ class Graph(Subject):
                 name: np.zeros(x.shape) if x.grad is None else x.grad for name, x in leaves.items()
             }
             return Outcome([array_of(y) for y in ys], found)
+
+    def after_another(
+        self, others: Values, values: Values, gys: list[Array]
+    ) -> dict[str, Any] | None:
+        f = self.fresh(values)
+        with self._called(f, others):
+            pass
+        outcome = self._backward(f, values, gys)
+        if not all(map(same, outcome.outputs, self.forward(values))):
+            return None
+        return outcome.gradients
+
+
+def parameters_of(f: Any) -> dict[str, Variable]:
+    """The parameters of a module that have a gradient, by name; none of anything else."""
+    found = f.named_parameters() if isinstance(f, Module) else ()
+    return {name: p for name, p in found if is_differentiable(p)}
 
 
 def argument_names(f: Callable[..., Any], count: int) -> list[str]:

@@ -21,6 +21,7 @@ Array = Any
 
 RELATIVE = 1e-4  # of a gradient, what is not worth speaking of
 DIRECTIONS = 4  # random ones, for a large subject
+NOISE = 20  # times the jumps of the outputs are not to be told from a wrong gradient
 SAMPLES = 40  # elements that are looked at one by one where a large one is wrong
 TIES = 24  # elements at kinks that are tried together
 
@@ -110,6 +111,12 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
     """Sort elements that don't agree into wrong ones, kinks, and those that can't be told."""
     suspects = suspects[: 4 * SAMPLES]
     gy = evidence.gy
+    directions = np.zeros((len(suspects), len(evidence.point.x)))
+    directions[np.arange(len(suspects)), suspects] = 1.0
+    distance = np.abs(evidence.found[suspects] - evidence.truth[suspects])
+    lost = {
+        j for j, hidden in zip(suspects, distance <= NOISE * evidence.noise(directions)) if hidden
+    }  # noqa: B905
     right, left = evidence.slopes(suspects, side=1), evidence.slopes(suspects, side=-1)
     with np.errstate(all="ignore"):
         jump = np.abs(right.value - left.value)
@@ -119,7 +126,9 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
         low = np.where(kink, np.fmin(right.value * gy, left.value * gy), 0.0)
         high = np.where(kink, np.fmax(right.value * gy, left.value * gy), 0.0)
     for row, j in enumerate(suspects):
-        if kink[row].any():
+        if j in lost:
+            verdict.unknown.append(j)
+        elif kink[row].any():
             # Outputs without a kink count with their slope, the others with an interval.
             rest = np.where(kink[row] | (gy == 0), 0.0, 0.5 * (right.value + left.value)[row] * gy)
             a, b = float(rest.sum() + low[row].sum()), float(rest.sum() + high[row].sum())
@@ -227,7 +236,9 @@ def _disagrees(evidence: Evidence, d: Array) -> bool:
     )
     eps = evidence.precision
     limit = 20 * error + max(RELATIVE, 50 * eps) * abs(found) + 1e3 * eps * scale
-    return bool(np.isfinite(slope) and np.isfinite(error) and abs(found - slope) > limit)
+    if not (np.isfinite(slope) and np.isfinite(error) and abs(found - slope) > limit):
+        return False
+    return bool(abs(found - slope) > NOISE * evidence.noise(d[None])[0])
 
 
 def _bisect(evidence: Evidence, part: slice, rng: np.random.Generator) -> int:
