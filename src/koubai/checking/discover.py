@@ -88,8 +88,8 @@ def _listed(module: ModuleType) -> list[Found]:
     calls = check_inputs()
     if not isinstance(calls, list) or not all(isinstance(c, tuple) and c for c in calls):
         raise TypeError(
-            "check_inputs() must return a list of tuples, the arguments of koubai.check:"
-            f" [(Affine(W, b), x), ...], not {calls!r:.60}"
+            "it must return a list of tuples, the arguments of koubai.check, such as"
+            f" [(Affine(W, b), x), (Relu(), x)], not {calls!r:.60}"
         )
     found = []
     for target, *inputs in calls:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,7 +235,7 @@ def _arrays(target: Any) -> list[Any]:
     return [*reachable(target), *(p.data for p in parameters)]
 
 
-def _shapes(arrays: list[Any]) -> Iterator[list[Shape]]:
+def _shapes(arrays: list[Any]) -> Iterator[Sequence[Shape]]:
     """Shapes of x to try; and of x and another input, where they differ."""
     # An x as wide as a weight is high; reversed, for weights of the other layout.
     widths = [n for a in arrays for n in np.shape(a)]

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def check_file(
     seed: int,
     seconds: float,
     waiting: Callable[[str], None] = lambda what: None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Check what there is in a file, one after the other.
 
     Args:
@@ -75,10 +75,14 @@ def check_file(
     """
     names: list[str] | None = None
     done = 0
+
+    def wait() -> None:
+        waiting(names[done] if names else file.name)
+
     while names is None or done < len(names):
         with _worker(file, name, seed, seconds, first=done) as process:
             lines = _Lines(process, seconds)
-            for line in lines.until_silence(lambda: waiting(names[done] if names else file.name)):
+            for line in lines.until_silence(wait):
                 if "error" in line:
                     raise FileError(line["error"], is_usage=line["is_usage"])
                 if "names" in line:

@@ -1,4 +1,4 @@
-"""What the names of arguments say: ``W`` is a matrix, ``t`` are labels, ``hidden_size`` is a size."""
+"""What the names of arguments say: W is a matrix, t are labels, ``hidden_size`` is a number."""
 
 from __future__ import annotations
 

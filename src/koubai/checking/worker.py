@@ -25,6 +25,7 @@ from koubai.checking.examine import ForwardError
 from koubai.checking.guess import CannotGuess
 from koubai.checking.report import Warning
 
+
 def main(file: str, name: str, seed: str, seconds: str, first: str) -> None:
     """Check the targets of a file, from the one of number ``first`` on.
 
@@ -48,13 +49,16 @@ def main(file: str, name: str, seed: str, seconds: str, first: str) -> None:
         channel.flush()
 
     faulthandler.dump_traceback_later(float(seconds), exit=True, file=channel)
+    doing = "its import"
     try:
-        found = discover(load(path), name or None, int(seed))
+        module = load(path)
+        doing = "its check_inputs()"
+        found = discover(module, name or None, int(seed))
     except NothingThere as error:
         tell(error=str(error), is_usage=True)
         return
     except BaseException as error:  # sys.exit(), too
-        tell(error=_import_error(error, path), is_usage=False)
+        tell(error=f"{doing} {_import_error(error, path)}", is_usage=False)
         return
     tell(names=[target.name for target in found])
     for target in found[int(first) :]:
@@ -124,8 +128,8 @@ def _at(error: BaseException, path: Path) -> str:
 def _import_error(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         line = f", {Path(error.filename or path).name}:{error.lineno}"
-        return f"it raises {type(error).__name__}: {error.msg}{line}"
-    text = f"it {_said(error)}{_at(error, path)}"
+        return f"raises {type(error).__name__}: {error.msg}{line}"
+    text = f"{_said(error)}{_at(error, path)}"
     if isinstance(error, ModuleNotFoundError):
         text += (
             f"; modules are looked for beside the file and among the packages of {sys.executable}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from koubai.checking.isolated import FileError, Result, check_file
+from koubai.checking.progress import Progress
 from koubai.cli import arguments
 from koubai.cli.errors import CommandError
 from koubai.errors import counted
@@ -35,9 +35,9 @@ The file is imported in a process of its own; what it prints is not shown.
 The exit status is 1 if a gradient is wrong, or could not be checked.
 """
 _STYLES = {
-    r"WRONG.*|^  The gradient of .*|^failed: .*": "bold red",
+    r"WRONG.*|^  the gradient of .*|^failed: [^:]*": "bold red",
     r"(?<=  )right\b": "green",
-    r"^  Warning|cannot tell|^not checked: [^:]*": "yellow",
+    r"^  warning:|cannot tell:|^not checked: [^:]*": "yellow",
 }
 
 
@@ -118,22 +118,16 @@ class _Screen:
     """Reports, with colours in a terminal; and there, what is taking long."""
 
     def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._line = ""
+        self._progress = Progress()
         self._is_first = True
 
     def waiting(self, what: str) -> None:
-        """Say on stderr what is being checked; the line is overwritten by the next."""
-        if sys.stderr.isatty():
-            self.clear()
-            self._line = f"checking {what[:50]} ... {time.monotonic() - self._start:.0f} s"
-            print(self._line, end="", file=sys.stderr, flush=True)
+        """Say on stderr what is being checked."""
+        self._progress.say(f"{what} ...")
 
     def clear(self) -> None:
         """Take that line away."""
-        if self._line:
-            print("\r" + " " * len(self._line), end="\r", file=sys.stderr, flush=True)
-        self._line = ""
+        self._progress.end()
 
     def show(self, result: Result) -> None:
         """Print what came of one target."""
@@ -143,7 +137,7 @@ class _Screen:
         text = result.text if is_report else f"{prefix}{result.name}: {result.text}"
         self._print(text if self._is_first else f"\n{text}")
         self._is_first = False
-        self._start = time.monotonic()
+        self._progress = Progress()
 
     def end(self, path: Path, results: Sequence[Result]) -> None:
         """Print what to write for those that were not checked, and how many are right."""
