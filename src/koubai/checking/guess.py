@@ -213,8 +213,7 @@ def _inputs(target: Any, seed: int) -> Iterator[dict[str, Any]]:
     readings = [[p.name for p in parameters if _is_like_x(p, w)] for w in (has_weights, False)]
     targets = [p.name for p in parameters if names.LABELS.fullmatch(p.name)]
     arrays = _arrays(target)
-    shapes_to_try = list(_shapes(arrays))
-    for like_x, shapes, (low, high) in itertools.product(readings, shapes_to_try, _DOMAINS):
+    for shapes, like_x, (low, high) in itertools.product(_shapes(arrays), readings, _DOMAINS):
         if len(shapes) > 1 and len(like_x) != len(shapes):
             continue
         rng = np.random.default_rng([seed, 2])
@@ -263,8 +262,8 @@ def _is_like_x(p: Parameter, has_weights: bool) -> bool:
 
 
 def _number(p: Parameter, x: Any) -> Any:
-    """``x``, as a number where the annotation wants one."""
-    return float(np.mean(x)) if names.is_annotated(p, float) or not np.ndim(x) else x
+    """``x``, as a short number where the annotation wants one."""
+    return round(float(np.mean(x)), 2) if names.is_annotated(p, float) or not np.ndim(x) else x
 
 
 def _other(p: Parameter, x: Shape, arrays: list[Any], rng: np.random.Generator) -> Any:
@@ -277,6 +276,7 @@ def _other(p: Parameter, x: Shape, arrays: list[Any], rng: np.random.Generator) 
     if names.STATE.fullmatch(name):
         # As many as rows of the other matrix, Wh.
         heights = [len(a) for a in arrays if np.ndim(a) == 2 and (len(a),) != x[-1:]]
-        return rng.normal(size=(*x[:-1], *([*heights, OUTPUTS][:1] if x else ())))
+        rows = x[:1] if len(x) > 1 else ()  # of a step, or of a sequence (N, T, D)
+        return rng.normal(size=(*rows, *([*heights, OUTPUTS][:1] if x else ())))
     make = names.weight if names.WEIGHT.fullmatch(name) else names.bias
     return make(name, names.World(), rng)

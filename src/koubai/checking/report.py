@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +101,9 @@ def render(report: Report) -> str:
     title = f"check of {report.name}"
     lines = [f"{title}, {report.where}" if report.where else title]
     if report.inputs:
-        lines += _filled("  with ", report.inputs)
+        # A shape stays in one piece.
+        whole = re.sub(r", (?=\d)", ",\N{NO-BREAK SPACE}", report.inputs)
+        lines += [s.replace("\N{NO-BREAK SPACE}", " ") for s in _filled("  with ", whole)]
     wrong = {f.what: f for f in report.failures}
     width = max([len(name) for name in (*report.checked, *wrong)], default=0)
     for name, count in report.checked.items():
