@@ -55,6 +55,11 @@ class Mystery:
 """
 
 
+def limit(source: str) -> list[object]:
+    """A short time limit for what never ends; not for others, on a busy machine."""
+    return ["--timeout", 2] if "while True" in source else []
+
+
 def broken(name: str, forward: str, backward: str = "return dout * 1") -> str:
     """The source of a layer."""
     return f"""
@@ -140,7 +145,7 @@ def test_base_classes_are_left_out(koubai: Command, write: Write) -> None:
 @pytest.mark.parametrize(
     ("forward", "said"),
     [
-        ("while True: pass", "does not end within 1 s, in forward, layers.py:4"),
+        ("while True: pass", "does not end within 2 s, in forward, layers.py:4"),
         ("import ctypes; ctypes.string_at(0)", "SIGSEGV, in forward, layers.py:4"),
         ("import os; os._exit(3)", "ends the process, with exit status 3"),
         ("import sys; sys.exit('enough')", "calls sys.exit('enough'), layers.py:4"),
@@ -153,7 +158,7 @@ def test_base_classes_are_left_out(koubai: Command, write: Write) -> None:
 def test_code_that_does_not_behave(koubai: Command, write: Write, forward: str, said: str) -> None:
     """One line that names it; the next one is checked all the same."""
     path = write(broken("Bad", forward) + RIGHT)
-    status, out, err = koubai("check", path, "--timeout", 1)
+    status, out, err = koubai("check", path, *limit(forward))
     assert (status, err) == (1, "")
     (line,) = [line for line in out.splitlines() if "Bad:" in line]
     assert said in line
@@ -164,7 +169,7 @@ def test_code_that_does_not_behave(koubai: Command, write: Write, forward: str, 
 @pytest.mark.parametrize(
     ("backward", "said"),
     [
-        ("while True: pass", "Bad: does not end within 1 s, in backward, layers.py:6"),
+        ("while True: pass", "Bad: does not end within 2 s, in backward, layers.py:6"),
         ("import os; os.abort()", "Bad: crashes the process, SIGABRT, in backward, layers.py:6"),
         ("raise ValueError('oh')", "backward raises ValueError: oh (at layers.py:6)"),
     ],
@@ -173,7 +178,7 @@ def test_a_backward_that_does_not_behave(
     koubai: Command, write: Write, backward: str, said: str
 ) -> None:
     """The same of the backward."""
-    status, out, _ = koubai("check", write(broken("Bad", "return x", backward)), "--timeout", 1)
+    status, out, _ = koubai("check", write(broken("Bad", "return x", backward)), *limit(backward))
     assert status == 1
     assert said in out
 
@@ -184,7 +189,7 @@ def test_a_backward_that_does_not_behave(
         ("import nothing_here", "its import raises ModuleNotFoundError: No module named"),
         ("x = = 1", "its import raises SyntaxError: invalid syntax, layers.py:1"),
         ("import sys; sys.exit()", "its import calls sys.exit(), layers.py:1"),
-        ("while True: pass", "its import does not end within 1 s, in <module>, layers.py:1"),
+        ("while True: pass", "its import does not end within 2 s, in <module>, layers.py:1"),
         ("import os; os.abort()", "its import crashes the process, SIGABRT"),
         ("def check_inputs(): return 1 / 0", "its check_inputs() raises ZeroDivisionError"),
         ("def check_inputs(): return {}", "it must return a list of tuples"),
@@ -192,7 +197,7 @@ def test_a_backward_that_does_not_behave(
 )
 def test_a_file_that_fails(koubai: Command, write: Write, source: str, said: str) -> None:
     """One line, exit status 1."""
-    status, out, err = koubai("check", write(source), "--timeout", 1)
+    status, out, err = koubai("check", write(source), *limit(source))
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert said in err
 
@@ -241,13 +246,18 @@ def test_what_the_file_prints(koubai: Command, write: Write) -> None:
     assert (status, "loud" in out, err) == (0, False, "")
 
 
-def is_running(number: int) -> bool:
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{number}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+def has_ended(number: int) -> bool:
+    """Whether a process is gone, or a zombie; it may take a moment to die."""
+    for _ in range(100):
+        try:
+            os.kill(number, 0)
+            state = Path(f"/proc/{number}/stat").read_text()
+        except OSError:
+            return True
+        if state.rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.05)
+    return False
 
 
 CHILDREN = """
@@ -258,16 +268,16 @@ CHILDREN = """
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="process groups")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks into /proc")
 def test_nothing_stays_behind(koubai: Command, write: Write, tmp_path: Path) -> None:
     """Neither the process nor what the user's code has started in it."""
     path = write(broken("Starts", CHILDREN.strip()))
     assert "does not end" in koubai("check", path, "--timeout", 1)[1]
     for number in (tmp_path / "numbers").read_text().split():
-        assert not is_running(int(number))
+        assert has_ended(int(number))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="process groups")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks into /proc")
 def test_interrupt(write: Write, tmp_path: Path) -> None:
     """Ctrl-C ends it all, with one line and exit status 130."""
     path = write(broken("Starts", CHILDREN.strip()))
@@ -279,7 +289,7 @@ def test_interrupt(write: Write, tmp_path: Path) -> None:
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, "koubai check: interrupted\n")
     for number in numbers.read_text().split():
-        assert not is_running(int(number))
+        assert has_ended(int(number))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")

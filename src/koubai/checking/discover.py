@@ -67,7 +67,7 @@ def discover(module: ModuleType, name: str | None = None, seed: int = 0) -> list
 
     >>> import koubai.book.layers
     >>> [found.name for found in discover(koubai.book.layers)][:3]
-    ['Layer', 'AddLayer', 'MulLayer']
+    ['MulLayer', 'AddLayer', 'DivLayer']
     """
     np.random.seed(seed)  # noqa: NPY002  what check_inputs() draws from it
     listed = _listed(module)

@@ -120,13 +120,13 @@ def render(report: Report) -> str:
             lines.append(f"    {at:9} expected {number(f.expected)}")
             lines.append(f"    {'':9} found    {number(f.found)}")
         if f.advice:
-            lines += _filled("    write     ", f.advice)
+            lines += _filled("    fix       ", f.advice)
     for w in report.warnings:
         lines += ["", *_filled("  warning: ", w.why)]
         if w.where and w.where != report.where:
             lines += _filled("    where     ", w.where)
         if w.advice:
-            lines += _filled("    write     ", w.advice)
+            lines += _filled("    fix       ", w.advice)
     return "\n".join(lines)
 
 
