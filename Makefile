@@ -24,9 +24,11 @@ lint: $(VENV)/ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# docs/operations.md, from the table of operations; a test fails when it is out of date.
+# docs/operations.md, from the table of operations, and docs/check.md, from the catalogue of
+# mistakes; tests fail when they are out of date.
 docs: $(VENV)/ready-dev
 	PYTHONPATH=tests $(BIN)/python -m ops.document
+	PYTHONPATH=tests $(BIN)/python -m check.document
 
 # One process, nothing beside it: an idle machine gives figures that can be compared.
 bench: $(VENV)/ready-bench

@@ -51,6 +51,7 @@ KINDS = (
     "wrong count",
     "none",
     "random forward",
+    "history lost",
     "unexplained",
 )
 WARNINGS = ("upstream mutated", "input mutated", "aliased")
@@ -71,6 +72,7 @@ class Case:
         located: the qualified name of the class (or function) whose backward is at fault.
         warns: the verdict is "right", with a warning.
         notes: what makes the case hard, or what else could be said of it.
+        also: other names that are as true of it; ``notes`` says why.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Case:
     located: str = ""
     warns: bool = False
     notes: str = ""
+    also: tuple[str, ...] = ()
 
 
 def normal(*shapes: tuple[int, ...]) -> Inputs:

@@ -13,6 +13,8 @@ from check.differences import Finding, examine
 from check.mistakes import CASES as MISTAKES
 from check.right import CASES as RIGHT
 
+from koubai.checking import VOCABULARY
+
 RAISE = {"sum missing", "wrong shape", "wrong count", "none"}
 """Mistakes that the engine refuses to go on with."""
 
@@ -72,11 +74,14 @@ def test_names() -> None:
     assert len(MISTAKES) >= 60
     assert len(RIGHT) >= 40
     assert {case.mistake for case in RIGHT} == {None}
+    assert set(VOCABULARY) == kinds.keys() - {"unexplained"}
     for case in MISTAKES:
         assert case.located, case.name
         assert case.warns == (case.mistake in WARNINGS), case.name
         module = sys.modules[case.target.__module__]
-        assert inspect.isclass(getattr(module, case.located, None)), case.name
+        fault = getattr(module, case.located, None)
+        assert inspect.isclass(fault) or inspect.isfunction(fault), case.name
+        assert not {*case.also} & {None, case.mistake}, case.name
 
 
 @pytest.mark.parametrize("case", MISTAKES + RIGHT, ids=lambda case: case.name)

@@ -24,7 +24,8 @@ LISTED = (Path(__file__).parent / "equivalent.txt").read_text().splitlines()
 EQUIVALENT = [line for line in LISTED if line and not line.startswith("#")]
 """Mutants whose gradients are the same, so that no test can refuse them; above each the reason.
 
-They stand there as they are printed, without the place. One that is no mutant any more, as the code
+They stand there as they are printed, without the place; with ``*`` for all that survive of a
+helper which only chooses between two right ways. One that is no mutant any more, as the code
 has changed, or that is refused, is an error.
 """
 
@@ -47,6 +48,12 @@ def survivors(number: int) -> tuple[int, list[tuple[str, str]]]:
     ]
 
 
+def entry(text: str) -> str:
+    """The line of equivalent.txt that explains a survivor."""
+    all_of_it = f"{text.split('  ')[0]}  *"
+    return all_of_it if all_of_it in EQUIVALENT else text
+
+
 def main(names: set[str]) -> int:
     chosen = [
         i for i, t in enumerate(TARGETS) if not names or names & {t.file[:-3], *t.name.split(".")}
@@ -57,12 +64,13 @@ def main(names: set[str]) -> int:
             number += count
             alive += some
     not_refused = [text for _, text in alive]
-    equivalent = [text for text in not_refused if text in EQUIVALENT]
+    equivalent = [text for text in not_refused if entry(text) in EQUIVALENT]
     for place, text in alive:
-        if text not in EQUIVALENT:
+        if entry(text) not in EQUIVALENT:
             print(f"{place}  {text}")
     others = {t.name for i, t in enumerate(TARGETS) if i not in chosen}
-    stale = {t for t in EQUIVALENT if t.split("  ")[0] not in others} - {*not_refused}
+    stale = {t for t in EQUIVALENT if t.split("  ")[0] not in others}
+    stale -= {entry(text) for text in not_refused}
     for text in sorted(stale):
         print(f"in equivalent.txt, but no mutant, or refused:  {text}")
     refused, different = number - len(alive), number - len(equivalent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -72,6 +73,10 @@ def _check(target: Any, inputs: tuple[Any, ...], rng: np.random.Generator) -> Re
     if isinstance(target, Variable):
         if inputs:
             raise TypeError("check(v): a Variable is checked with the graph behind it, no inputs")
+        if target.creator is None:
+            raise ValueError(
+                f"check({describe(target)}): this Variable is a leaf, nothing computed it"
+            )
         report = Report(repr(target))
         _look_inside(report, nodes_of([target]), rng)
         return report
@@ -131,7 +136,7 @@ def _first_that_runs(kind: Any, target: Any, inputs: tuple[Any, ...]) -> Subject
 
 def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:
     if isinstance(subject, Graph):
-        return nodes_of(subject.outputs())
+        return nodes_of(*subject.outputs())
     if isinstance(subject, Network) or type(subject) is Layer:
         return layers_of(subject)
     return iter(())
@@ -148,20 +153,26 @@ def _look_inside(
     Where one of them explains that the whole is wrong, the whole's own failures are dropped.
     """
     found: list[Failure] = []
+    paths: list[str] = []
     seen: set[tuple[str, str, str | None]] = set()
     cache_lost, sure = "", True
-    progress = Progress()
+    progress, named = Progress(), Counter[str]()
     for part, place in parts:
+        named[part.name] += 1
+        label = part.name if named[part.name] == 1 else f"{part.name} {named[part.name]}"
+        if not part.values:
+            continue
         progress.say(f"{part.name}{place}")
         result = examine(part, rng, place)
-        for n, count in result.checked.items():
-            name = f"{n} of {part.name}"
-            report.checked[name] = report.checked.get(name, 0) + count
+        report.checked |= {f"{n} of {label}": count for n, count in result.checked.items()}
+        report.unknown |= {f"{n} of {label}": why for n, why in result.unknown.items()}
+        report.kinks |= {f"{n} of {label}": why for n, why in result.kinks.items()}
         cache_lost = cache_lost or part.name if part.cache_lost else cache_lost
         sure = sure and not result.unknown
         for f in result.failures:
             if (part.name, f.what, f.mistake) not in seen:
-                found.append(replace(f, what=f"{f.what} of {part.name}"))
+                found.append(replace(f, what=f"{f.what} of {label}"))
+                paths.append(part.path)
             seen.add((part.name, f.what, f.mistake))
         if not type(part.culprit).__module__.startswith("koubai."):
             for w in result.warnings:
@@ -169,6 +180,9 @@ def _look_inside(
                     report.warnings.append(w)
                 seen.add((part.name, w.what, w.mistake))
     progress.end()
+    # What is wrong inside a layer makes the layer around it wrong too.
+    inner = [not any(q.startswith(f"{p}.") for q in paths) for p in paths]
+    found = [f for f, innermost in zip(found, inner, strict=True) if innermost]
     if found and isinstance(whole, (Layer, Network)) and report.ok:
         # Wrong by itself, but of no consequence here.
         report.warnings += [Warning(f.what, f.where, f.mistake, f.why, f.advice) for f in found]

@@ -98,6 +98,7 @@ class Evidence:
         found: what it says the gradient is, (n,).
         truth, error: what the gradient is and how far that may be off, (n,); NaN where not known.
         scale: sum_i |J_ji gy_i|, (n,): what rounding is relative to.
+        slopes_of: by element, what is known of the derivatives of the outputs.
         jacobian: (n, m), of a small subject; else None.
         dtype: of the least precise output.
         precision: the machine epsilon of the least precise output or gradient.
@@ -112,6 +113,7 @@ class Evidence:
     truth: Array
     error: Array
     scale: Array
+    slopes_of: dict[int, Derivative]
     jacobian: Array | None
     dtype: Any
     precision: float
@@ -135,10 +137,9 @@ class Evidence:
         d = derivative(curves, units, self.dtype, side)
         return d if side else with_complex_step(curves, units, d)
 
-    def noise(self, directions: Array) -> Array:
+    def noise(self, directions: Array, d: Derivative) -> Array:
         """How far off the derivatives along directions are by what has cancelled inside: (K,)."""
         curves, units = self._curves(directions)
-        d = derivative(curves, units, self.dtype)
         jumps = noise(curves, units, d.value)
         with np.errstate(all="ignore"):
             off = np.where(self.gy != 0, np.abs(self.gy) * jumps / d.step, 0.0)
@@ -178,7 +179,7 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
     unknown = np.full(n, np.nan)
     evidence = Evidence(
         point, gys, gy, outcome, point.flat_gradients(outcome.gradients),
-        unknown, unknown.copy(), np.zeros(n), None, dtype, precision, seconds,
+        unknown, unknown.copy(), np.zeros(n), {}, None, dtype, precision, seconds,
     )  # fmt: skip
     limit = SMALL[1] if n <= SMALL[0] else SECONDS
     if n * len(gy) <= NUMBERS and n * 12 * seconds <= limit:
@@ -209,6 +210,9 @@ def learn(evidence: Evidence, elements: Array) -> None:
         evidence.truth[elements] = np.where(gy != 0, d.value * gy, 0.0).sum(axis=1)
         evidence.error[elements] = np.where(gy != 0, d.error * np.abs(gy), 0.0).sum(axis=1)
         evidence.scale[elements] = np.abs(d.value * gy).sum(axis=1)
+    for row, j in enumerate(elements):
+        one = slice(row, row + 1)
+        evidence.slopes_of[int(j)] = Derivative(d.value[one], d.error[one], d.step[one])
     if len(elements) == n:
         evidence.jacobian = d.value
 

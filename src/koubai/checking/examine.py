@@ -12,8 +12,8 @@ from koubai.arrays import describe
 from koubai.checking.evidence import Evidence, flat, gather, is_numbers, learn
 from koubai.checking.mistakes import alike, factor_of, name_mistake
 from koubai.checking.report import Failure, Report, Warning, advice
-from koubai.checking.subject import TARGETS, Subject, Values
-from koubai.checking.uses import gradients_by_use
+from koubai.checking.subject import TARGETS, Graph, Subject, Values, source_line
+from koubai.checking.uses import gradients_by_use, user_of
 from koubai.checking.verdict import Verdict, judge
 
 POINTS = 3  # at which a mistake must explain the gradient to be named
@@ -36,6 +36,11 @@ def examine(subject: Subject, rng: np.random.Generator, place: str = "") -> Repo
             first, second = flat(subject.forward(values)), flat(subject.forward(values))
     except Exception as error:
         raise ForwardError(subject, error) from error
+    if not values:
+        raise ValueError(
+            f"check: there is nothing to differentiate in {subject.name}: give inputs of"
+            " floating-point numbers (arrays of integers count as labels and indices)"
+        )
     report.checked = {name: int(np.size(x)) for name, x in values.items()}
     if first.shape != second.shape or not np.array_equal(first, second, equal_nan=True):
         why = "two forwards with the same input give different outputs: no gradient can be checked"
@@ -48,6 +53,7 @@ def examine(subject: Subject, rng: np.random.Generator, place: str = "") -> Repo
         evidence = gather(subject, values, rng)
     except Exception as error:  # raised by the backward under check
         report.failures.append(_raised(subject, error, where))
+        report.unknown = dict.fromkeys(values, "backward raises")
         return report
     verdict = judge(evidence, rng)
     _missing(evidence, report, where)
@@ -85,6 +91,7 @@ def _missing(evidence: Evidence, report: Report, where: str) -> None:
                 "wrong count", advice("wrong count"), outcome.count,
             )
         )  # fmt: skip
+        report.unknown = dict.fromkeys(names, "a wrong number of gradients")
         if len(outcome.gradients) < len(names):
             return
     for name, shape in evidence.point.shapes.items():
@@ -142,7 +149,8 @@ def _wrong(
         _, index = point.place(j)
         mistake = "mask boundary" if not wrong else None
         if wrong:
-            mistake = name_mistake(name, _more([evidence], name, rng))
+            if not isinstance(point.subject, Graph):  # whose parts say what is wrong
+                mistake = name_mistake(name, _more([evidence], name, rng))
             if mistake is None and _is_one_use(evidence, name):
                 mistake = "overwritten"
         count = len(wrong) or len(ties)
@@ -154,6 +162,11 @@ def _wrong(
                 f"at the tie with {other[0]}{list(other[1])} the two gradients don't add up to the"
                 " slope along both"
             )
+        at_fault = where
+        if mistake == "overwritten":
+            owner = user_of(evidence, name)
+            if owner is not None:
+                at_fault = f"{source_line(owner)}, in {type(owner).__name__}, used several times"
         factor = factor_of(name, [evidence]) if mistake else None
         if factor is not None and mistake in (
             "factor",
@@ -163,7 +176,7 @@ def _wrong(
             why += f": all are {_fraction(factor)} times the right ones"
         expected, found = float(evidence.truth[j]), float(evidence.found[j])
         report.failures.append(
-            Failure(name, where, index, expected, found, mistake, advice(mistake), why)
+            Failure(name, at_fault, index, expected, found, mistake, advice(mistake), why)
         )
 
 

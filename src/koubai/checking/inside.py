@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,15 @@ from koubai.core.function import as_of
 from koubai.errors import where
 
 
-def nodes_of(ys: list[Any]) -> Iterator[tuple[Subject, str]]:
-    """The functions behind some Variables, in the order of their calls."""
+def nodes_of(
+    ys: list[Any], uncalled: Mapping[int, Function] = MappingProxyType({})
+) -> Iterator[tuple[Subject, str]]:
+    """The functions behind some Variables, in the order of their calls.
+
+    Args:
+        ys: at the end of the graph.
+        uncalled: by id, functions as they were before, without the state of their calls.
+    """
     functions: dict[int, Function] = {}
     stack = [y for y in ys if isinstance(y, Variable)]
     while stack:
@@ -30,7 +38,9 @@ def nodes_of(ys: list[Any]) -> Iterator[tuple[Subject, str]]:
         inputs = [as_of(x, f) if isinstance(x, Variable) else x for x in f._inputs]
         called = where(f).strip()
         place = f", node {i + 1} of {len(ordered)} in the graph"
-        yield Node(f, inputs), f"{place}, {called}" if called else place
+        node = Node(uncalled.get(id(f), f), inputs)
+        node.culprit = f
+        yield node, f"{place}, {called}" if called else place
 
 
 def layers_of(subject: Subject) -> Iterator[tuple[Subject, str]]:
@@ -64,6 +74,7 @@ def layers_of(subject: Subject) -> Iterator[tuple[Subject, str]]:
     for name, (layer, args) in calls.items():
         part = Layer(layer, args)
         part.culprit, part.cache_lost = layers[name], forwards[name] > backwards[name] > 0
+        part.path = name
         gys = upstream.get(name, ())
         if all(np.size(gy) == 1 for gy in gys):
             # A loss, which may rely on being the last: it is given the 1 that it is given here.
@@ -89,4 +100,5 @@ def _find_layers(network: Any) -> dict[str, Any]:
             stack += [(f"{path}[{i}]", value) for i, value in reversed(list(enumerate(x)))]
         elif hasattr(x, "forward") and hasattr(x, "backward") and hasattr(x, "__dict__"):
             found[path] = x
+            stack += [(f"{path}.{name}", value) for name, value in reversed(vars(x).items())]
     return found

@@ -31,7 +31,7 @@ class Derivative:
 
     value: Array
     error: Array
-    step: Array
+    step: Array = np.nan
 
 
 def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Derivative:
@@ -67,7 +67,11 @@ def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Deriv
     K, m = len(units), y.size
     values.update({(k, 0.0): y for k in range(K)})
     # 0, beside what the output is per unit of the input.
-    enough = 1e-4 * eps**0.5 * max(float(np.max(np.abs(y), initial=0)) / np.max(units), 1e-290)
+    enough = (
+        1e-4
+        * eps**0.5
+        * max(float(np.max(np.abs(np.nan_to_num(y)), initial=0)) / np.max(units), 1e-290)
+    )
     best = Derivative(np.full(K * m, np.nan), np.full(K * m, np.inf), np.full(K * m, np.nan))
     left = np.arange(K * m)
     for first in FIRST_STEPS[size]:

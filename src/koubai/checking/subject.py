@@ -26,6 +26,7 @@ import numpy as np
 
 from koubai import arrays, random
 from koubai.core import Function, Variable
+from koubai.core.backward import propagate
 from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
 from koubai.nn import Module
@@ -66,6 +67,8 @@ class Subject:
         draws: whether it draws from a global generator, whose state takes long to save.
         cache_lost: of a layer inside another: there were more forwards than backwards, so that a
             backward sees what the last forward stored.
+        path: of a layer inside another, where it stands.
+        whole: the object under check, of layers and networks.
     """
 
     name: str
@@ -76,6 +79,8 @@ class Subject:
     upstream: list[Array] | None = None
     draws = True
     cache_lost = False
+    path = ""
+    whole: Any = None
 
     def forward(self, values: Values) -> list[Array]:
         raise NotImplementedError
@@ -169,7 +174,7 @@ class Layer(Subject):
     """
 
     def __init__(self, layer: Any, args: Sequence[Any], promote: bool = True) -> None:
-        self.layer = promoted(layer) if promote else copy.deepcopy(layer)
+        self.whole = self.layer = promoted(layer) if promote else copy.deepcopy(layer)
         self.name, self.culprit = type(layer).__name__, layer
         # A price and a number of apples: all are numbers, so all are differentiated.
         numbers = all(isinstance(a, (int, float)) for a in args)
@@ -259,7 +264,10 @@ class Layer(Subject):
             upstream = [like_output(gy, y) for gy, y in zip(gys, outputs, strict=True)]
             given = copy.deepcopy(upstream)
             returned = layer.backward(*upstream)
-        gradients, count = self._assigned(returned)
+        # Whoever calls a layer inside another may sum what it returns.
+        gradients, count = (
+            self._summed(returned, values, gys) if self.path else self._assigned(returned)
+        )
         for name, (_, gradient) in self.places.items():
             gradients[name] = at(layer, gradient)
         changed = [n for n, i in self.arguments.items() if not same(args[i], before[i])]
@@ -267,6 +275,17 @@ class Layer(Subject):
             changed.append("upstream")
         owned = {n: args[i] for n, i in self.arguments.items()}
         return Outcome(outputs, gradients, changed, shared(gradients, owned), count)
+
+    def _summed(
+        self, returned: Any, values: Values, gys: list[Array]
+    ) -> tuple[dict[str, Any], str]:
+        """What backward returned, with broadcasting undone, as the engine does."""
+        gradients, count = self._assigned(returned)
+        for name, g in gradients.items():
+            shape, like_output = values[name].shape, any(np.shape(g) == gy.shape for gy in gys)
+            if np.shape(g) != shape and like_output and arrays.broadcasts(shape, np.shape(g)):
+                gradients[name] = arrays.sum_to(np.asarray(g), shape)
+        return gradients, count
 
     def _assigned(self, returned: Any) -> tuple[dict[str, Any], str]:
         """What backward returned, by the name of the argument."""
@@ -304,17 +323,6 @@ class Node(Layer):
         inputs = [Variable(a) if i in differentiable else a for i, a in enumerate(args)]
         return [array_of(y) for y in as_list(function(*inputs))]
 
-    def _summed(
-        self, returned: Any, values: Values, gys: list[Array]
-    ) -> tuple[dict[str, Any], str]:
-        """What backward returned, with broadcasting undone, as the engine does."""
-        gradients, count = self._assigned(returned)
-        for name, g in gradients.items():
-            shape, like_output = values[name].shape, any(np.shape(g) == gy.shape for gy in gys)
-            if np.shape(g) != shape and like_output and arrays.broadcasts(shape, np.shape(g)):
-                gradients[name] = arrays.sum_to(np.asarray(g), shape)
-        return gradients, count
-
     def backward(self, values: Values, gys: list[Array]) -> Outcome:
         with same_random_numbers():
             function, args = self.fresh(values), self._arguments(values)
@@ -348,7 +356,7 @@ class Network(Subject):
     """An object with ``params``, ``loss(x, t)`` and ``gradient(x, t)``, as in the books."""
 
     def __init__(self, network: Any, args: Sequence[Any], promote: bool = True) -> None:
-        self.network = promoted(network) if promote else copy.deepcopy(network)
+        self.whole = self.network = promoted(network) if promote else copy.deepcopy(network)
         self.name, self.culprit, self.arguments = type(network).__name__, network, {}
         self.args = [promoted(a) if promote else copy.deepcopy(a) for a in args]
         params = self.network.params
@@ -434,7 +442,14 @@ class Graph(Subject):
             for name, i in self.arguments.items():
                 args[i] = leaves[name]
             with self.repeatable():
-                yield as_list(f(*args)), leaves | parameters
+                ys = as_list(f(*args))
+            if not any(is_differentiable(y) for y in ys):
+                given = ", ".join(type(y).__name__ for y in ys)
+                raise TypeError(
+                    f"{self.name} returned {given}, no Variable with a history: compute with"
+                    " koubai's or NumPy's functions on the Variables that it is given"
+                )
+            yield ys, leaves | parameters
         finally:
             for name, p in parameters.items():
                 p.data, p.grad = kept[name]
@@ -447,10 +462,13 @@ class Graph(Subject):
         ):
             return not all(same(array_of(y), array_of(z)) for y, z in zip(first, second))  # noqa: B905
 
-    def outputs(self) -> list[Any]:
-        """The Variables at the end of the graph."""
-        with self._called(self.fresh(self.values), self.values) as (ys, _):
-            return ys
+    def outputs(self) -> tuple[list[Any], dict[int, Function]]:
+        """The Variables at the end of the graph; and by id the functions in it, before the call."""
+        f = self.fresh(self.values)
+        found = reachable(f, Function) if isinstance(f, Module) else ()
+        uncalled = {id(function): copy.copy(function) for function in found}
+        with self._called(f, self.values) as (ys, _):
+            return ys, uncalled
 
     def forward(self, values: Values) -> list[Array]:
         with self._called(self.fresh(values), values) as (ys, _):
@@ -465,9 +483,9 @@ class Graph(Subject):
             total = terms[0]
             for term in terms[1:]:
                 total = total + term
-            total.backward()
+            gradients = propagate(total)  # which leaves everybody's .grad alone
             found = {
-                name: np.zeros(x.shape) if x.grad is None else x.grad for name, x in leaves.items()
+                name: array_of(gradients.get(x, np.zeros(x.shape))) for name, x in leaves.items()
             }
             return Outcome([array_of(y) for y in ys], found)
 
@@ -546,15 +564,15 @@ def promoted(x: Any) -> Any:
     return copy.deepcopy(x, memo)
 
 
-def reachable(x: Any) -> Iterator[Any]:
-    """The arrays in an object: in its attributes and containers, and theirs."""
+def reachable(x: Any, kind: type = np.ndarray) -> Iterator[Any]:
+    """The arrays in an object, or other things: in its attributes and containers, and theirs."""
     stack, seen = [x], set()
     while stack:
         x = stack.pop()
         if id(x) in seen or isinstance(x, (type, types.ModuleType, types.FunctionType, str)):
             continue
         seen.add(id(x))
-        if isinstance(x, np.ndarray):
+        if isinstance(x, kind):
             yield x
         elif isinstance(x, dict):
             stack += x.values()
@@ -586,12 +604,15 @@ def gradient_places(layer: Any) -> dict[str, tuple[Any, Any]]:
             places |= {f"{many}[{k!r}]": ((many, k), (gradients, k)) for k in xs if k in gs}
     listed = {id(at(layer, parameter)) for parameter, _ in places.values()}
     lower = {name.lower(): name for name in fields}
+    alone = {name for name in fields if sum(n.lower() == name.lower() for n in fields) == 1}
     for name, x in fields.items():
         if not isinstance(x, (np.ndarray, float)) or id(x) in listed:
             continue
         for pattern in GRADIENT_NAMES:
-            gradient = lower.get(pattern.format(name).lower())
-            if gradient is not None and gradient != name:
+            gradient: str | None = pattern.format(name)
+            if gradient not in fields and name in alone:  # dw beside W
+                gradient = lower.get(str(gradient).lower())
+            if gradient in fields and gradient != name:
                 places[name] = ((name, None), (gradient, None))
                 break
     return places

@@ -7,6 +7,7 @@ takes part in, and that is another during one of them only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,12 +22,16 @@ Array = Any
 
 @dataclass
 class Counter:
-    """How often an array has been used, and what to add to it during use number ``during``."""
+    """How often an array has been used, and what to add to it during use number ``during``.
+
+    ``users`` are the objects in whose methods it was.
+    """
 
     base: Array
     count: int = 0
     during: int = -1
     change: Array = field(default_factory=lambda: np.zeros(()))
+    users: list[Any] = field(default_factory=list)
 
 
 class Counted(np.ndarray):
@@ -50,6 +55,7 @@ def _used(arguments: list[Any], function: Any, args: Any, kwargs: Any) -> Any:
     if counter is None:
         return function(*plain, **kwargs)
     counter.count += 1
+    counter.users.append(sys._getframe(2).f_locals.get("self"))
     if counter.count - 1 != counter.during:
         return function(*plain, **kwargs)
     kept = counter.base.copy()
@@ -67,14 +73,10 @@ def gradients_by_use(evidence: Evidence, name: str) -> Iterator[Array]:
     if parameter is None:
         return
 
-    def outputs(during: int, change: Array) -> tuple[Array, int]:
-        base = np.array(parameter, dtype=np.float64)
-        counted = base.view(Counted)
-        counted.counter = Counter(base, 0, during, change)
-        y = flat(subject.forward(values, {id(parameter): counted}))  # type: ignore[call-arg]
-        return y, counted.counter.count
+    def outputs(during: int, change: Array) -> tuple[Array, Counter]:
+        return _counted(evidence, parameter, during, change)
 
-    _, count = outputs(-1, np.zeros(()))
+    count = outputs(-1, np.zeros(()))[1].count
     x = values[name]
     units = evidence.point.units[evidence.point.slices[name]]
     if count < 2 or count * x.size * 10 * evidence.seconds > 2.0:
@@ -87,3 +89,23 @@ def gradients_by_use(evidence: Evidence, name: str) -> Iterator[Array]:
 
         d = derivative(curves, units, evidence.dtype)
         yield (d.value * evidence.gy).sum(axis=1).reshape(x.shape)
+
+
+def user_of(evidence: Evidence, name: str) -> Any:
+    """The object in whose forward a parameter is used first; None if that is not known."""
+    parameter = evidence.point.subject.parameter(name)
+    if parameter is None:
+        return None
+    users = _counted(evidence, parameter, -1, np.zeros(()))[1].users
+    return next((user for user in users if user is not None), None)
+
+
+def _counted(
+    evidence: Evidence, parameter: Array, during: int, change: Array
+) -> tuple[Array, Counter]:
+    """The outputs with a parameter that counts its uses, and is another during one of them."""
+    base = np.array(parameter, dtype=np.float64)
+    counted = base.view(Counted)
+    counted.counter = Counter(base, 0, during, change)
+    forward: Any = evidence.point.subject.forward
+    return flat(forward(evidence.values, {id(parameter): counted})), counted.counter

@@ -84,7 +84,7 @@ def tolerance(evidence: Evidence, elements: Array) -> Array:
     """How far a right gradient may be from the numerical one."""
     eps = evidence.precision
     truth, found = evidence.truth[elements], evidence.found[elements]
-    size = np.fmax(np.abs(truth), np.abs(found))
+    size = np.fmax(np.abs(truth), np.where(np.isfinite(found), np.abs(found), 0.0))
     # What cancels, and what is lost beside the largest; the 1e-7 in log(y + 1e-7) is no mistake.
     rounding = 1e3 * eps * evidence.scale[elements] + eps * np.max(
         np.nan_to_num(evidence.scale), initial=0
@@ -111,12 +111,7 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
     """Sort elements that don't agree into wrong ones, kinks, and those that can't be told."""
     suspects = suspects[: 4 * SAMPLES]
     gy = evidence.gy
-    directions = np.zeros((len(suspects), len(evidence.point.x)))
-    directions[np.arange(len(suspects)), suspects] = 1.0
-    distance = np.abs(evidence.found[suspects] - evidence.truth[suspects])
-    lost = {
-        j for j, hidden in zip(suspects, distance <= NOISE * evidence.noise(directions)) if hidden
-    }  # noqa: B905
+    lost = {j for j in suspects if _hidden(evidence, j)}
     right, left = evidence.slopes(suspects, side=1), evidence.slopes(suspects, side=-1)
     with np.errstate(all="ignore"):
         jump = np.abs(right.value - left.value)
@@ -151,9 +146,29 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
             verdict.unknown.append(j)
 
 
+def _hidden(evidence: Evidence, j: int) -> bool:
+    """Whether an element is no farther off than the outputs jump about."""
+    e = np.zeros((1, len(evidence.point.x)))
+    e[0, j] = 1.0
+    distance = abs(float(evidence.found[j] - evidence.truth[j]))
+    return bool(distance <= NOISE * evidence.noise(e, evidence.slopes_of[j])[0])
+
+
+def _at_kinks(evidence: Evidence, known: list[int]) -> list[int]:
+    """The elements at kinks, with those whose gradient is the mean of both slopes by chance."""
+    others = [j for j in evidence.slopes_of if j not in known][: 4 * SAMPLES] if known else []
+    if not others:
+        return known
+    right, left = evidence.slopes(others, side=1), evidence.slopes(others, side=-1)
+    with np.errstate(all="ignore"):
+        size = np.fmax(np.abs(right.value), np.abs(left.value))
+        jump = np.abs(right.value - left.value) > 20 * (right.error + left.error) + 1e-4 * size
+    return [*known, *(j for j, jumps in zip(others, jump.any(axis=1), strict=True) if jumps)]
+
+
 def _check_ties(evidence: Evidence, verdict: Verdict) -> None:
     """Gradients at kinks must add up along directions that have no kink."""
-    elements = [kink.element for kink in verdict.kinks][:TIES]
+    elements = _at_kinks(evidence, [kink.element for kink in verdict.kinks])[:TIES]
     pairs = list(itertools.combinations(elements, 2))
     if not pairs:
         return
@@ -238,7 +253,7 @@ def _disagrees(evidence: Evidence, d: Array) -> bool:
     limit = 20 * error + max(RELATIVE, 50 * eps) * abs(found) + 1e3 * eps * scale
     if not (np.isfinite(slope) and np.isfinite(error) and abs(found - slope) > limit):
         return False
-    return bool(abs(found - slope) > NOISE * evidence.noise(d[None])[0])
+    return bool(abs(found - slope) > NOISE * evidence.noise(d[None], result)[0])
 
 
 def _bisect(evidence: Evidence, part: slice, rng: np.random.Generator) -> int:

@@ -120,7 +120,7 @@ def _seed(y: Variable, gy: Any, create_graph: bool) -> Any:
     if gy is None:
         if y.size != 1:
             raise errors.not_a_number(y)
-        gy = namespace(y._data).ones_like(y._data)
+        gy = namespace(y._data).ones(y.shape, dtype=y.dtype)
     gy = _as_gradient(gy, y, create_graph)
     if gy.shape != y.shape:
         raise errors.wrong_seed(gy, y)

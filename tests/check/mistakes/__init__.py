@@ -4,6 +4,7 @@ from check.case import Case
 from check.mistakes import (
     chain,
     forms,
+    history,
     jacobians,
     masks,
     matrices,
@@ -25,6 +26,7 @@ MODULES = (
     masks,
     state,
     forms,
+    history,
     writing,
     unexplained,
 )

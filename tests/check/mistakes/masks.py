@@ -181,6 +181,7 @@ CASES = [
         ("a", "b"),
         "Maximum",
         notes="'swapped' is the same here",
+        also=("swapped",),
     ),
     Case(
         "leaky_relu_inverted", Block, normal((4, 3)), INVERTED, ("x", "fc.W", "fc.b"), "LeakyReLU"

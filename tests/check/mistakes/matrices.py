@@ -236,6 +236,7 @@ CASES = [
         ("W",),
         "Linear",
         notes="the shapes differ, so 'wrong shape' would be true as well",
+        also=("wrong shape",),
     ),
     Case(
         "matmul_in_a_function",
@@ -280,6 +281,7 @@ CASES = [
         ("W", "b"),
         "LinearFunction",
         notes="the shapes differ, so 'wrong shape' would be true as well",
+        also=("wrong shape",),
     ),
     Case(
         "bias_without_sum",

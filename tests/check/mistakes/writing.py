@@ -182,6 +182,7 @@ CASES = [
         "Linear",
         warns=True,
         notes="the gradient is the array of the input: 'aliased' as well",
+        also=("aliased",),
     ),
     Case("add_same_twice", AddLayer, normal((3, 2), (3, 2)), ALIASED, (), "AddLayer", warns=True),
     Case(
