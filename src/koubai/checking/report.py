@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +55,8 @@ class Report:
 
     Attributes:
         name: of what was checked.
+        where: the file and line of its backward, and its place in a graph or network.
+        inputs: with which it was checked, if somebody else than the user has chosen them.
         checked: the names of all gradients that were looked at, and the number of their elements.
         failures: the gradients that are wrong.
         warnings: what is right but will hurt, and what could not be told.
@@ -65,6 +69,7 @@ class Report:
     warnings: list[Warning] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     kinks: dict[str, str] = field(default_factory=dict)
+    inputs: str = ""
 
     @property
     def ok(self) -> bool:
@@ -84,45 +89,76 @@ class Report:
         return str(self)
 
 
+_WIDTH = 80
+
+
 def number(x: Any) -> str:
-    return f"{x:.6g}" if isinstance(x, float) else str(x)
+    return f"{x + 0.0:.6g}" if isinstance(x, float) else str(x)  # + 0.0: no "-0"
 
 
 def render(report: Report) -> str:
-    """The report as text."""
+    """The report as text, for 80 columns where no word is longer."""
     title = f"check of {report.name}"
     lines = [f"{title}, {report.where}" if report.where else title]
+    if report.inputs:
+        # A shape stays in one piece.
+        whole = re.sub(r", (?=\d)", ",\N{NO-BREAK SPACE}", report.inputs)
+        lines += [s.replace("\N{NO-BREAK SPACE}", " ") for s in _filled("  with ", whole)]
     wrong = {f.what: f for f in report.failures}
     width = max([len(name) for name in (*report.checked, *wrong)], default=0)
     for name, count in report.checked.items():
-        verdict = "right"
-        if name in wrong:
-            verdict = f"WRONG  {wrong[name].mistake or 'unexplained'}"
-        elif name in report.unknown:
-            verdict = f"cannot tell: {report.unknown[name]}"
-        elif name in report.kinks:
-            verdict = f"right; not differentiable here: {report.kinks[name]}"
-        lines.append(f"  {name:{width}}  {count:>7} element{'s' if count != 1 else ' '}  {verdict}")
+        elements = f"{count:>7} element{'s' if count != 1 else ' '}"
+        lines += _filled(f"  {name:{width}}  {elements}  ", _verdict(report, name))
     for f in report.failures:
-        index = "" if f.index is None else f"[{', '.join(map(str, f.index))}]"
-        lines.append("")
-        lines.append(f"  the gradient of {f.what} is wrong: {f.mistake or 'unexplained'}")
-        lines.append(f"    where     {f.where}")
+        lines += ["", *_filled("  ", _heading(f))]
+        if f.where != report.where:  # else it is in the title
+            lines += _filled("    where     ", f.where)
         if f.why:
-            lines.append(f"    what      {f.why}")
+            lines += _filled("    what      ", f.why)
         if f.expected is not None:
-            lines.append(f"    {'at ' + index if index else 'all':9} expected {number(f.expected)}")
+            at = f"at [{', '.join(map(str, f.index))}]" if f.index else ""
+            lines.append(f"    {at:9} expected {number(f.expected)}")
             lines.append(f"    {'':9} found    {number(f.found)}")
         if f.advice:
-            lines.append(f"    write     {f.advice}")
+            lines += _filled("    fix       ", f.advice)
     for w in report.warnings:
-        lines.append("")
-        lines.append(f"  warning: {w.why}")
-        if w.where:
-            lines.append(f"    where     {w.where}")
+        lines += ["", *_filled("  warning: ", w.why)]
+        if w.where and w.where != report.where:
+            lines += _filled("    where     ", w.where)
         if w.advice:
-            lines.append(f"    write     {w.advice}")
+            lines += _filled("    fix       ", w.advice)
     return "\n".join(lines)
+
+
+def _verdict(report: Report, name: str) -> str:
+    mistakes = [f.mistake or "unexplained" for f in report.failures if f.what == name]
+    if mistakes:
+        return f"WRONG  {mistakes[-1]}"
+    if name in report.unknown:
+        return f"cannot tell: {report.unknown[name]}"
+    if name in report.kinks:
+        return f"right; not differentiable here: {report.kinks[name]}"
+    return "right"
+
+
+def _heading(f: Failure) -> str:
+    if f.expected is None and f.mistake is None:  # the backward raises
+        return f"the gradient of {f.what} can't be computed"
+    return f"the gradient of {f.what} is wrong: {f.mistake or 'unexplained'}"
+
+
+def _filled(label: str, text: str) -> list[str]:
+    """A label, and a text beside it in as many lines as it needs."""
+    # In a narrow column it would be worse than in lines that are too long.
+    indent = " " * min(len(label), _WIDTH // 2)
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=label,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [label.rstrip()]
 
 
 def advice(mistake: str | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from koubai import __version__
 from koubai.cli.arguments import ArgumentParser
+from koubai.cli.check import add_parser as add_check
 from koubai.cli.errors import CommandError
 from koubai.cli.predict import add_parser as add_predict
 from koubai.cli.train import add_parser as add_train
@@ -18,6 +19,7 @@ examples:
   koubai train                       about ten seconds, to 97 % on MNIST
   koubai train --epochs 2 --seed 1   shorter, and from other random numbers
   koubai predict runs/... seven.png  which digit is in the picture
+  koubai check layers.py             are the gradients in it right?
 
 Each command has its own help: koubai train --help
 """
@@ -30,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; None for the process's own.
 
     Returns:
-        The exit status: 0 done, 1 something is wrong with a file or with the training, 2 the
+        The exit status: 0 done, 1 something is wrong with a file, a gradient or the training, 2 the
         command line is wrong, 130 ended by Ctrl-C.
     """
     parser = _parser()
@@ -68,6 +70,6 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
-    for add in (add_train, add_predict):
+    for add in (add_train, add_predict, add_check):
         add(commands)
     return parser
