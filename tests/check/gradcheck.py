@@ -36,7 +36,7 @@ def fresh_forward(target: Target, xs: Any) -> Any:
     """The outputs for these arrays, with nothing left of earlier calls but what a layer keeps."""
     np.random.seed(0)  # noqa: NPY002
     koubai.random.seed(0)
-    target.set({n: np.array(x) for n, x in zip(target.values, xs, strict=True)})
+    target.set(dict(zip(target.values, xs, strict=True)))
     if isinstance(target.target, nn.Module):
         target.target.zero_grad()
     for leaf in getattr(target, "leaves", {}).values():
@@ -65,8 +65,8 @@ def as_torch(target: Target) -> tuple[Any, list[Any]]:
     class Wrapped(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, *xs: Any) -> Any:
-            ctx.xs = [x.detach().numpy().copy() for x in xs]
-            ys = fresh_forward(target, ctx.xs)
+            ctx.xs = [x.detach().clone().numpy() for x in xs]
+            ys = fresh_forward(target, [x.detach().numpy() for x in xs])
             return tuple(torch.tensor(np.asarray(y, dtype=np.float64)) for y in ys)
 
         @staticmethod
@@ -89,10 +89,12 @@ def as_jax(target: Target) -> tuple[Any, list[Any]]:
     of_xs, of_ys = (tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in s) for s in (xs, ys))
 
     def forward(*xs: Any) -> Any:
-        return tuple(np.asarray(y, dtype=np.float64) for y in fresh_forward(target, xs))
+        return tuple(
+            np.asarray(y, dtype=np.float64) for y in fresh_forward(target, map(np.array, xs))
+        )
 
     def backward(xs: Any, gys: Any) -> Any:
-        fresh_forward(target, xs)
+        fresh_forward(target, map(np.array, xs))
         found = target.backward([np.array(gy) for gy in gys])
         return tuple(np.asarray(found[name]) for name in target.values)
 
