@@ -62,10 +62,20 @@ from koubai.book import Relu
 koubai.check(Relu(), np.array([[1.0, -0.5], [-2.0, 3.0]])).raise_if_failed()
 ```
 
-It takes a layer that knows nothing of koubai, as above; a `Function`; a function of Variables or
-an `nn.Module`, node by node; a network with `params`, `loss(x, t)` and `gradient(x, t)`, layer by
-layer; and a Variable, with the graph behind it. Parameters are found by the names of their
-gradients: `dW` beside `W`, `grads` beside `params`.
+In pytest, the fixture `check_gradients(layer, x)` does the same, and fails the test with the report
+alone. For all layers and networks in a file there is a command, `koubai check layers.py`. It makes
+up inputs from the names of arguments; a function `check_inputs()` in the file says better ones:
+
+```python
+# continued
+def check_inputs():
+    return [(Relu(), np.array([[1.0, -0.5], [-2.0, 3.0]])), (Square(), x)]
+```
+
+`koubai.check` takes a layer that knows nothing of koubai, as above; a `Function`; a function of
+Variables or an `nn.Module`, node by node; a network with `params`, `loss(x, t)` and
+`gradient(x, t)`, layer by layer; and a Variable, with the graph behind it. Parameters
+are found by the names of their gradients: `dW` beside `W`, `grads` beside `params`.
 
 ```python
 import numpy as np

@@ -1,7 +1,6 @@
 """``koubai check``: reports, exit statuses, and code that does not behave."""
 
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -98,6 +97,14 @@ def test_wrong(koubai: Command, write: Write) -> None:
     assert "check of Double" in out
     assert out.endswith("\n2 targets: 1 right, 1 wrong\n")
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_inputs_that_do_not_fit(koubai: Command, write: Write) -> None:
+    """A forward that raises with what check_inputs() says is a failure, with the inputs."""
+    listed = "import numpy as np\ndef check_inputs(): return [(Double(), None)]\n"
+    status, out, err = koubai("check", write(listed + RIGHT))
+    assert (status, out.count("\n"), err) == (1, 1, "")
+    assert out.startswith("failed: Double: forward raises TypeError: unsupported operand")
 
 
 def test_one_of_them(koubai: Command, write: Write) -> None:
@@ -292,9 +299,9 @@ def test_interrupt(write: Write, tmp_path: Path) -> None:
         assert has_ended(int(number))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
 def test_in_a_terminal(write: Write) -> None:
     """There are colours, and what takes long is shown, and taken away."""
+    pty: Any = pytest.importorskip("pty")
     path = write(WRONG + broken("Slow", "while True: pass"))
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "koubai", "check", str(path), "--timeout", "3"]

@@ -101,7 +101,7 @@ def _verdict(found: Found, path: Path, is_named: bool, seed: int) -> dict[str, s
         status = "base class" if error.is_base and not is_named else "unchecked"
         return {"status": status, "text": str(error), "to_complete": found.to_complete}
     except ForwardError as error:
-        return {"status": "failed", "text": str(error).partition(": ")[2]}
+        return {"status": "failed", "text": " ".join(str(error).split()).partition(": ")[2]}
     except BaseException as error:  # sys.exit(), and what a check does not expect
         return {"status": "failed", "text": f"{_said(error)}{_at(error, path)}"}
     report.name, report.inputs = found.name, call.description
