@@ -190,15 +190,19 @@ class Layer(Subject):
         self.values |= self._parameters()
 
     def _parameters(self) -> Values:
-        """The arrays in attributes that have gradients in others, found by a first call."""
+        """The arrays in attributes that have gradients in others, found by a first call.
+
+        What the call itself assigns (self.x beside self.dx) is no parameter.
+        """
         layer = copy.deepcopy(self.layer)
+        before = dict(vars(layer)) if hasattr(layer, "__dict__") else {}
         # What it raises is met again, and reported, when it is checked.
         with np.errstate(all="ignore"), same_random_numbers(), contextlib.suppress(Exception):
             self.run(layer)
         values = {}
         for name, (parameter, gradient) in gradient_places(layer).items():
-            x = at(self.layer, parameter)
-            if real(x):
+            x, kept = at(self.layer, parameter), parameter[0] in before
+            if real(x) and kept and getattr(layer, parameter[0]) is before[parameter[0]]:
                 self.places[name] = (parameter, gradient)
                 values[name] = np.array(x)
         return values
@@ -315,9 +319,6 @@ class Node(Layer):
         super().__init__(bare, [array_of(a) for a in args], promote)
         self.culprit = function
 
-    def _parameters(self) -> Values:
-        return {}
-
     def _call(self, function: Function, args: list[Any]) -> list[Array]:
         differentiable = self.arguments.values()
         inputs = [Variable(a) if i in differentiable else a for i, a in enumerate(args)]
@@ -331,6 +332,7 @@ class Node(Layer):
             upstream = [like_output(gy, y) for gy, y in zip(gys, outputs, strict=True)]
             given = copy.deepcopy(upstream)
             gradients, count = self._summed(function.backward(*upstream), values, gys)
+            gradients |= {n: at(function, gradient) for n, (_, gradient) in self.places.items()}
         changed = [n for n, i in self.arguments.items() if not same(args[i], before[i])]
         if not all(map(same, upstream, given)):
             changed.append("upstream")
