@@ -11,7 +11,7 @@ import pytest
 import koubai
 from koubai import Function, Variable, check, nn
 from koubai.checking.check import subject_of
-from koubai.checking.subject import reachable
+from koubai.checking.subjects import reachable
 
 
 class Scribbler:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from koubai.checking.evidence import gather
-from koubai.checking.subject import Layer
+from koubai.checking.subjects import Layer
 from koubai.checking.verdict import Verdict, judge
 
 

@@ -13,11 +13,10 @@ import numpy as np
 
 from koubai.arrays import describe
 from koubai.checking.examine import examine
-from koubai.checking.foreign import foreign_subject
 from koubai.checking.inside import layers_of, nodes_of
 from koubai.checking.progress import Progress
 from koubai.checking.report import Failure, Report, Warning, advice
-from koubai.checking.subject import Graph, Layer, Network, Node, Subject
+from koubai.checking.subjects import Graph, Layer, Network, Node, Subject, foreign_subject
 from koubai.core import Function, Variable
 from koubai.nn import Module
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from koubai.checking.numerical import Curves, Derivative, derivative, noise, with_complex_step
-from koubai.checking.subject import Outcome, Subject, Values
+from koubai.checking.subjects import Outcome, Subject, Values
 
 Array = Any
 

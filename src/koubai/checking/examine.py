@@ -12,7 +12,7 @@ from koubai.arrays import describe
 from koubai.checking.evidence import Evidence, flat, gather, is_numbers, learn
 from koubai.checking.mistakes import alike, factor_of, name_mistake
 from koubai.checking.report import Failure, Report, Warning, advice
-from koubai.checking.subject import TARGETS, Graph, Subject, Values, source_line
+from koubai.checking.subjects import TARGETS, Graph, Subject, Values, source_line
 from koubai.checking.uses import gradients_by_use, user_of
 from koubai.checking.verdict import Verdict, judge
 

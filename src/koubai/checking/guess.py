@@ -19,7 +19,7 @@ from koubai.arrays import describe
 from koubai.checking import names
 from koubai.checking.by_call import by_call, variable_of
 from koubai.checking.names import IMAGES, INPUTS, OUTPUTS, ROWS, Parameter, Shape, required
-from koubai.checking.subject import as_list, reachable, real
+from koubai.checking.subjects import as_list, reachable, real
 from koubai.core import Function, Variable
 from koubai.core.variable import array_of
 from koubai.nn import Module

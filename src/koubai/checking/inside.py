@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.subject import Layer, Node, Subject, same_random_numbers
+from koubai.checking.subjects import Layer, Node, Subject, same_random_numbers
 from koubai.core import Function, Variable
 from koubai.core.function import as_of
 from koubai.errors import where

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.subject import Outcome, Subject, Values, argument_names, as_list, real
+from koubai.checking.subjects.objects import argument_names, as_list, real
+from koubai.checking.subjects.subject import Outcome, Subject, Values
 
 Array = Any
 

@@ -1,0 +1,31 @@
+"""The kinds of things that can be checked, all seen in one way: see ``subject.py``."""
+
+from koubai.checking.subjects.foreign import foreign_subject
+from koubai.checking.subjects.graph import Graph
+from koubai.checking.subjects.layer import TARGETS, Layer, Node
+from koubai.checking.subjects.network import Network
+from koubai.checking.subjects.objects import as_list, reachable, real
+from koubai.checking.subjects.subject import (
+    Outcome,
+    Subject,
+    Values,
+    same_random_numbers,
+    source_line,
+)
+
+__all__ = [
+    "TARGETS",
+    "Graph",
+    "Layer",
+    "Network",
+    "Node",
+    "Outcome",
+    "Subject",
+    "Values",
+    "as_list",
+    "foreign_subject",
+    "reachable",
+    "real",
+    "same_random_numbers",
+    "source_line",
+]
