@@ -5,12 +5,13 @@ is the array namespace of a Variable: ``x.__array_namespace__() is koubai``.
 """
 
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from numpy import bool, e, float32, float64, inf, int32, int64, nan, newaxis, pi, uint8
 
 from koubai import linalg, random
 from koubai.array_methods import bind_methods as _bind_methods
-from koubai.checking import check, explain_grad, watch
 from koubai.compiler import compile
 from koubai.core import Function, Variable
 from koubai.ops.activations import erf, gelu, silu, softplus
@@ -267,3 +268,15 @@ __all__ = [
 
 _bind_methods(Variable, _sys.modules[__name__])
 __version__ = "0.1.0"
+
+if _TYPE_CHECKING:
+    from koubai.checking import check, explain_grad, watch
+
+
+def __getattr__(name: str) -> _Any:
+    """Checking is imported when it is first used: it is a third of the package."""
+    if name in ("check", "explain_grad", "watch"):
+        from koubai import checking
+
+        return getattr(checking, name)
+    raise AttributeError(f"module 'koubai' has no attribute {name!r}")
