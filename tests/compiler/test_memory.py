@@ -100,11 +100,12 @@ def test_nothing_is_kept_of_the_call_that_was_compiled() -> None:
         return box.w + 1, {"x": x * 2}, box
 
     gc.collect()
-    before = sum(isinstance(x, Traced) for x in gc.get_objects())
+    # By type: isinstance asks x for its __class__, and some objects warn of that.
+    before = sum(issubclass(type(x), Traced) for x in gc.get_objects())
     x = np.ones(3)
     refs.append(weakref.ref(x))
     f(box, x)
     del box, x
     gc.collect()
     assert [ref() for ref in refs] == [None] * 3
-    assert sum(isinstance(x, Traced) for x in gc.get_objects()) == before
+    assert sum(issubclass(type(x), Traced) for x in gc.get_objects()) == before
