@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import eager, notebook, operations
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for row in rows:
         bar = "" if row.bar is None else f"≤ {row.bar:.2f} {'✓' if row.ratio <= row.bar else '✗'}"
         table.add_row(
-            row.name,
+            escape(row.name),
             f"{row.ours:.2f} {row.unit}",
             row.against,
             f"{row.other:.2f}",
