@@ -1,0 +1,1 @@
+"""Array program in, better array program out: one rewriting a file."""
