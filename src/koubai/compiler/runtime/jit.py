@@ -59,8 +59,8 @@ class Library:
 
     def function(self, name: str, *types: Any) -> Any:
         """The exported function ``name``, which returns nothing, through ctypes."""
-        f = ctypes.CFUNCTYPE(None, *types)(self.addresses[name])
-        f.library = self
+        f: Any = ctypes.CFUNCTYPE(None, *types)(self.addresses[name])
+        f.library = self  # alive while the function is
         return f
 
 
