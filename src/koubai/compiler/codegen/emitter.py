@@ -39,8 +39,12 @@ class Emitter:
 
     def stack(self, type_: str) -> str:
         """Memory on the stack for one value, for the whole call."""
+        return self.at_entry(f"alloca {type_}, align 64")
+
+    def at_entry(self, instruction: str) -> str:
+        """As ``op``, at the beginning of the function: its result is known everywhere."""
         self._count += 1
-        self._entry.append(f"  %v{self._count} = alloca {type_}, align 64")
+        self._entry.append(f"  %v{self._count} = {instruction}")
         return f"%v{self._count}"
 
     def label(self, name: str) -> None:

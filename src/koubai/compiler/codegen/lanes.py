@@ -46,9 +46,9 @@ class Lanes:
     def __str__(self) -> str:
         return self.element if self.count == 1 else f"<{self.count} x {self.element}>"
 
-    def of(self, dtype: str) -> Lanes:
+    def of(self, dtype: str, count: int | None = None) -> Lanes:
         """As many lanes, of another dtype."""
-        return Lanes(dtype, self.count)
+        return Lanes(dtype, count or self.count)
 
     def constant(self, x: Any) -> str:
         """The literal for ``x`` in every lane."""
