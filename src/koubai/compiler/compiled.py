@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from koubai.compiler.errors import NeedsNumber
-from koubai.compiler.interpret import interpret
+from koubai.compiler.interpret import interpret, observer
 from koubai.compiler.program import Program, verify
+from koubai.compiler.runtime.native import native_program
 from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import tracing
@@ -34,6 +35,14 @@ class Compiled:
     program: Program
     results: Results
     kept: list[Any]
+    native: Any = None
+
+    def run(self, arrays: list[Any]) -> list[Any]:
+        """The outputs of the program on these inputs."""
+        if self.native is None or observer.get() is not None:
+            return interpret(self.program, arrays)
+        outputs: list[Any] = self.native.run(arrays)
+        return outputs
 
 
 class CompiledFunction:
@@ -76,7 +85,7 @@ class CompiledFunction:
                 if error.number in known:
                     raise
                 known.add(error.number)
-        outputs = interpret(compiled.program, world.arrays)
+        outputs = compiled.run(world.arrays)
         return compiled.results.place(outputs, world)
 
     def _key(self, world: World) -> Any:
@@ -87,4 +96,4 @@ class CompiledFunction:
         log.info("compiling %s", getattr(self.function, "__name__", self.function))
         run = repeated_run(self.function, world, args, kwargs, self.known.get(world.key, ()))
         verify(run.program)
-        return Compiled(run.program, run.results, world.kept)
+        return Compiled(run.program, run.results, world.kept, native_program(run.program))

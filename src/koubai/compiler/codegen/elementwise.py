@@ -12,7 +12,7 @@ import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.functions import FUNCTIONS
-from koubai.compiler.codegen.lanes import ELEMENTS, Lanes
+from koubai.compiler.codegen.lanes import Lanes
 
 ARITHMETIC = {"add": "add", "subtract": "sub", "multiply": "mul"}
 COMPARISONS = {  # of floats, signed integers and unsigned integers
@@ -39,8 +39,6 @@ def kind(dtype: str) -> str:
 
 def is_elementwise(op: str, dtypes: Sequence[str], result: str) -> bool:
     """Whether there is code for ``op`` on operands of these dtypes."""
-    if any(dtype not in ELEMENTS for dtype in (*dtypes, result)):
-        return False
     kinds = {kind(dtype) for dtype in dtypes}
     if op == "cast":
         return dtypes[0] == result or {dtypes[0], result} <= set(CONVERTIBLE)

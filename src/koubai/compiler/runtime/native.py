@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from koubai.compiler.codegen.elementwise import is_elementwise, kind
-from koubai.compiler.codegen.lanes import ELEMENTS
+from koubai.compiler.codegen.elementwise import is_elementwise
+from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
 from koubai.compiler.codegen.module import ERROR, WORKSPACE, module_of
 from koubai.compiler.codegen.reductions import COMBINE
 from koubai.compiler.interpret import interpret
 from koubai.compiler.kernels import Fallback
+from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
 from koubai.compiler.primitives import PRIMITIVES, Type
@@ -26,15 +27,25 @@ from koubai.compiler.runtime.jit import compile_text
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     """Whether there is code for an instruction other than a product, on these operands."""
     op, dtypes, result = instruction.op, [str(t.dtype) for t in types], str(instruction.type.dtype)
-    if any(dtype not in ELEMENTS for dtype in (*dtypes, result)):
+    if op in ("getitem", "setitem"):
+        return True
+    if MOVED & {*dtypes, result}:
         return False
-    if op in ("getitem", "setitem", "scatter_add"):
+    if op == "scatter_add":
         return True
     if op in COMBINE:
         return is_elementwise("cast", dtypes, result)
     if op in ARGUMENTS:
         return True
     return is_elementwise(op, dtypes, result)
+
+
+def native_program(program: Program) -> NativeProgram | None:
+    """Machine code for ``program``; None if a dtype in it is unknown to the code generator."""
+    types = [*program.inputs, *(x.type for x in program.instructions)]
+    if any(str(t.dtype) not in ELEMENTS for t in types):
+        return None
+    return NativeProgram(optimize(program))
 
 
 class NativeProgram:
@@ -102,7 +113,8 @@ class NativeProgram:
         result = PRIMITIVES[step.instruction.op].run(*operands, **step.instruction.params)
         result = np.asarray(result, order="C")
         if step.value in self.module.slots:
-            self._set(step.value, result.copy())
+            shape = self.plan.types[step.value].shape  # a program may give it another as output
+            self._set(step.value, result.copy().reshape(shape))
         else:
             start = self.aligned + self.memory.offsets[step.value]
             view = self.workspace[start : start + result.nbytes].view(result.dtype)
