@@ -27,7 +27,17 @@ LOGIC = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
 BOOLEAN_ARITHMETIC = {"add": "or", "multiply": "and", "maximum": "or", "minimum": "and"}
 FOR_ALL = {*COMPARISONS, *LOGIC, "maximum", "minimum", "logical_not", "copy", "where", "cast"}
 FOR_NUMBERS = {*ARITHMETIC, "abs", "negative", "sign"}
-FOR_FLOATS = {"divide", "sqrt", "reciprocal", "floor", "ceil", "round", "isfinite", "isinf", "isnan"}
+FOR_FLOATS = {
+    "divide",
+    "sqrt",
+    "reciprocal",
+    "floor",
+    "ceil",
+    "round",
+    "isfinite",
+    "isinf",
+    "isnan",
+}
 CONVERTIBLE = ("bool", "int32", "int64", "float32", "float64")
 """Between these, a cast is one instruction, or nearly."""
 

@@ -71,7 +71,9 @@ class _Module:
             f"{name} = internal constant {type_} {value}"
             for (type_, value), name in self.constants.items()
         ]
-        kernels = {name: text.replace("@NAME(", f"@{name}(", 1) for text, name in self.kernels.items()}
+        kernels = {
+            name: text.replace("@NAME(", f"@{name}(", 1) for text, name in self.kernels.items()
+        }
         parts = [*constants, DECLARATIONS, *kernels.values(), *self.functions, ATTRIBUTES]
         return Module("\n".join(parts), self.slots, segments, kernels)
 
@@ -120,7 +122,9 @@ class _Pointers:
 
     def slot(self, place: int) -> str:
         if place not in self.slots:
-            self.slots[place] = self._first(f"getelementptr ptr, ptr %table, i64 {place}", "load ptr, ptr {}")
+            self.slots[place] = self._first(
+                f"getelementptr ptr, ptr %table, i64 {place}", "load ptr, ptr {}"
+            )
         return self.slots[place]
 
     def _first(self, *instructions: str) -> str:

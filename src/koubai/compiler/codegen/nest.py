@@ -226,7 +226,9 @@ class _NestEmitter:
         n = self.nest.domain[-1] if len(self.nest.domain) > self.split else 1
         if any(node.instruction.op in ARGUMENTS for node in sinks):
             return _pieces(n, 1, 1)
-        sums = [node for node in sinks if node.reduced and len(self.nest.domain) - 1 in node.reduced]
+        sums = [
+            node for node in sinks if node.reduced and len(self.nest.domain) - 1 in node.reduced
+        ]
         is_long = n >= 4 * UNROLLED * WIDTH and len(self._needed(sinks)) <= 8
         return _pieces(n, WIDTH, UNROLLED if sums and is_long else 1)
 
@@ -350,7 +352,9 @@ class _NestEmitter:
                 t = self._partial_type(node, 1)
                 result = t.constant(self._identity(node))
             if node.is_total:
-                self._add(node, Lanes(self._dtype(node.value), 1), result, self._address(node.store))
+                self._add(
+                    node, Lanes(self._dtype(node.value), 1), result, self._address(node.store)
+                )
             else:
                 self.rows[node.value] = result
                 self._store_row(node)
@@ -383,7 +387,10 @@ class _NestEmitter:
         if node.is_scatter:
             return self._read(node.reads[0], lanes, i)
         if node.reduced:
-            x, t = self._read(node.reads[0], lanes, i), Lanes(self._dtype(node.reads[0].buffer), lanes)
+            x, t = (
+                self._read(node.reads[0], lanes, i),
+                Lanes(self._dtype(node.reads[0].buffer), lanes),
+            )
             return cast(self.f, t, x, self._partial_type(node, lanes).dtype)
         return self._value(node, lanes, i)
 

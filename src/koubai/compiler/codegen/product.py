@@ -18,7 +18,9 @@ from koubai.compiler.kernels import Product
 from koubai.compiler.layout import Layout
 
 GEMM = {"float32": "sgemm", "float64": "dgemm"}
-DECLARATIONS = "\n".join(f"declare void @{name}({', '.join(['ptr'] * 13)})" for name in GEMM.values())
+DECLARATIONS = "\n".join(
+    f"declare void @{name}({', '.join(['ptr'] * 13)})" for name in GEMM.values()
+)
 
 
 def emit_product(
@@ -48,8 +50,7 @@ def emit_product(
 
     with ExitStack() as loops:
         indices = [
-            loops.enter_context(f.loop("0", str(length))) if length > 1 else "0"
-            for length in stack
+            loops.enter_context(f.loop("0", str(length))) if length > 1 else "0" for length in stack
         ]
         places = []
         for x in (a, b, out):

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.passes.rewrite import Rewriter, rewrite
-from koubai.compiler.primitives import BOOL, ELEMENTWISE, PRIMITIVES, Type
+from koubai.compiler.primitives import BOOL, ELEMENTWISE, PRIMITIVES
 from koubai.compiler.program import Instruction, Program
 
 _MAPS = frozenset({*ELEMENTWISE, "erf", "round", "where", "cast"})

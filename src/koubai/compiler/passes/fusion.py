@@ -37,9 +37,32 @@ MOST_NODES = 200
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
 ARGUMENTS = frozenset({"argmax", "argmin"})
 CHEAP = frozenset(
-    "abs add cast constant copy equal greater greater_equal isfinite isinf isnan less less_equal"
-    " logical_and logical_not logical_or logical_xor maximum minimum multiply negative not_equal"
-    " subtract where".split()
+    [
+        "abs",
+        "add",
+        "cast",
+        "constant",
+        "copy",
+        "equal",
+        "greater",
+        "greater_equal",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "less",
+        "less_equal",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "logical_xor",
+        "maximum",
+        "minimum",
+        "multiply",
+        "negative",
+        "not_equal",
+        "subtract",
+        "where",
+    ]
 )
 """What is rather computed twice than kept in memory from one phase to the next."""
 
@@ -88,9 +111,11 @@ class _Fusion:
         self.readers: dict[int, list[int]] = defaultdict(list)  # of buffers, the nests
         for i, type_ in enumerate(program.inputs):
             self._buffer(i, type_)
+        self.waiting: dict[int, tuple[Node, Shape]] = {}
+        self.uses = _uses(program)
         n = len(program.inputs)
-        for i, instruction in enumerate(program.instructions):
-            self._lower(n + i, instruction)
+        for value in _in_stages(program):
+            self._lower(value, program.instructions[value - n])
         self._finish_outputs()
         self._find_stored()
 
@@ -106,10 +131,6 @@ class _Fusion:
         self.plan.kernels.append(kernel)
         return len(self.plan.kernels) - 1
 
-    def _new_value(self) -> int:
-        self._extra += 1
-        return self._extra - 1
-
     def _lower(self, value: int, instruction: Instruction) -> None:
         op, params = instruction.op, instruction.params
         operands = [self.layouts[v] for v in instruction.inputs]
@@ -121,49 +142,45 @@ class _Fusion:
         elif (view := _view(instruction, operands)) is not None:
             self.layouts[value] = view
         elif op == "reshape":
-            copied = self._copied(operands[0])
-            reshaped = layout.reshaped(copied, params["shape"])
+            reshaped = layout.reshaped(self._copied(operands[0]), params["shape"])
             assert reshaped is not None  # of what lies in order
             self.layouts[value] = reshaped
-        elif op == "raise_unless":
-            self._append(Check(value, operands[0], instruction))
-            self.layouts[value] = operands[0]
-        elif not self._native(value, instruction, operands):
-            kernel = self._append(Fallback(value, operands, instruction))
-            self._buffer(value, instruction.type, kernel)
+        elif not self._looped(value, instruction, operands):
+            self._place_all(operands)
+            if op == "raise_unless":
+                self._append(Check(value, operands[0], instruction))
+                self.layouts[value] = operands[0]
+            elif op not in _SPECIAL or not _SPECIAL[op](self, value, instruction, operands):
+                kernel = self._append(Fallback(value, operands, instruction))
+                self._buffer(value, instruction.type, kernel)
 
-    def _native(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        """Whether there is a kernel for it, which has been made then."""
-        op, type_ = instruction.op, instruction.type
-        types = [self.plan.types[x.buffer] for x in operands]
-        if op == "matmul":
-            return self._product(value, instruction, operands)
-        if op == "concat":
-            return self._concat(value, instruction, operands)
-        if op == "getitem":
-            return self._gather(value, instruction, operands)
-        if op in ("setitem", "scatter_add"):
-            return self._scatter(value, instruction, operands)
-        if not self.is_native(instruction, types):
+    def _looped(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        """Whether it is elementwise or a reduction, and has been put into a nest."""
+        op, shape = instruction.op, instruction.type.shape
+        if op in _SPECIAL or not self.is_native(instruction, self._types(operands)):
             return False
         if op in REDUCTIONS or op in ARGUMENTS:
             axis = instruction.params["axis"]
             axes = (axis,) if isinstance(axis, int) else axis
             self._reduction(value, instruction, operands[0], axes)
         else:
-            reads = [layout.broadcast(x, type_.shape) for x in operands]
-            self._pointwise(value, instruction, reads, layout.whole(value, type_.shape))
+            reads = [layout.broadcast(x, shape) for x in operands]
+            self._pointwise(value, instruction, reads, layout.whole(value, shape))
         return True
+
+    def _types(self, xs: Sequence[Layout]) -> list[Type]:
+        return [self.plan.types[x.buffer] for x in xs]
 
     def _copied(self, x: Layout) -> Layout:
         """The elements of ``x`` in a buffer of their own, in C order."""
-        value = self._new_value()
+        self._extra += 1
+        value = self._extra
         type_ = Type(self.plan.types[x.buffer].dtype, x.shape)
         copy = Instruction("copy", (x.buffer,), {}, type_)
         self._pointwise(value, copy, [x], layout.whole(value, x.shape))
         return self.layouts[value]
 
-    # Instructions that compute one element at each point.
+    # Elementwise instructions.
 
     def _pointwise(
         self,
@@ -173,87 +190,19 @@ class _Fusion:
         store: Layout,
         through: tuple[Layout, tuple[tuple[int, int], ...]] | None = None,
         alone: bool = False,
-    ) -> Nest:
+    ) -> None:
         """Put it into a nest. ``reads`` and ``store`` have the shape that is looped over."""
-        shape = store.shape
-        axes = [axis for axis, n in enumerate(shape) if n != 1]
-        lengths = tuple(shape[axis] for axis in axes)
-        accesses = [_access(x, axes) for x in reads]
+        axes = [axis for axis, n in enumerate(store.shape) if n != 1]
+        lengths = tuple(store.shape[axis] for axis in axes)
         indirect = None if through is None else Indirect(_access(through[0], axes), through[1])
-        node = Node(value, instruction, accesses, _access(store, axes), indirect)
-        nest = None if alone else self._joined(node, lengths)
-        if nest is None:
-            nest = Nest(lengths)
-            nest.nodes[value] = node
-            self._register(node, self._append(nest))
-        if through is None or instruction.op == "getitem":
-            # Where a part of a buffer is written, the whole has been made before.
-            self._buffer(value, instruction.type, self.home[value])
-        return nest
-
-    def _register(self, node: Node, kernel: int) -> None:
-        self.home[node.value] = kernel
-        indirect = [node.through.access] if node.through else []
-        for x in [*node.reads, *indirect]:
-            if kernel not in self.readers[x.buffer][-1:]:
-                self.readers[x.buffer].append(kernel)
-
-    def _candidates(self, node: Node) -> list[int]:
-        """The nests that it may join: of an operand, or one after that with the same operands."""
-        buffers = {x.buffer for x in node.reads if self.plan.literal(x.buffer) is None}
-        if node.through:
-            buffers.add(node.through.access.buffer)
-        first = max((self.home[b] for b in buffers), default=-1)
-        found = {first} if first >= 0 else set()
-        for b in buffers:
-            found.update(k for k in self.readers[b][-4:] if k >= first)
-        last = len(self.plan.kernels) - 1
-        if not node.store.strides and last >= max(first, 0):
-            found.add(last)  # two scalars need no common operands
-        return sorted(found)
-
-    def _joined(self, node: Node, lengths: Shape) -> Nest | None:
-        """The nest that it has joined, if there is one that suits."""
-        if 0 in lengths:
-            return None
-        for k in self._candidates(node):
-            nest = self.plan.kernels[k]
-            if isinstance(nest, Nest) and self._join(nest, node, lengths):
-                nest.nodes[node.value] = node
-                self._register(node, k)
-                return nest
-        return None
-
-    def _join(self, nest: Nest, node: Node, lengths: Shape) -> bool:
-        """Whether it can; the node's accesses are by the nest's axes then."""
-        if len(nest.nodes) >= MOST_NODES:
-            return False
-        is_row = lengths != nest.domain
-        if is_row and (nest.split is None or lengths != nest.domain[: nest.split]):
-            return False
-        padding = (0,) * (len(nest.domain) - len(lengths))
-        reads = [replace(x, strides=x.strides + padding) for x in node.reads]
-        inside = []
-        for x in reads:
-            other = nest.nodes.get(x.buffer)
-            if other is None:
-                continue
-            if other.is_total or other.is_scatter or x != replace(other.store, buffer=x.buffer):
-                return False
-            inside.append(other)
-        if node.through and (node.through.access.buffer in nest.nodes or is_row):
-            return False
-        if is_row and not inside:
-            return False
-        node.reads, node.is_row = reads, is_row
-        node.store = replace(node.store, strides=node.store.strides + padding)
-        node.phase = max(
-            (x.phase + (x.is_row and not is_row) for x in inside),
-            default=0,
-        )
-        return True
-
-    # Reductions.
+        reading = [_access(x, axes) for x in reads]
+        node = Node(value, instruction, reading, _access(store, axes), indirect)
+        if not alone:
+            self._buffer(value, instruction.type)
+        if alone or through or self.uses[value] != 1:
+            self._place(node, lengths, alone)
+        else:
+            self.waiting[value] = node, lengths
 
     def _reduction(
         self, value: int, instruction: Instruction, x: Layout, axes: Sequence[int]
@@ -264,42 +213,116 @@ class _Fusion:
         looped = [axis for axis, n in enumerate(x.shape) if n != 1]
         domain = tuple(x.shape[axis] for axis in looped)
         reduced = tuple(i for i, axis in enumerate(looped) if axis in axes)
-        kept = [n for i, n in enumerate(domain) if i not in reduced]
-        steps = iter(layout.contiguous(kept))
-        store = Access(value, 0, tuple(0 if i in reduced else next(steps) for i in range(len(domain))))
-        node = Node(value, instruction, [_access(x, looped)], store, reduced=reduced)
-        if not reduced:
-            nest = self._joined(node, domain)
-        else:
-            nest = self._joined_by_reduction(node, domain)
-        if nest is None:
-            nest = Nest(domain)
-            self._settle(nest, node)
-            nest.nodes[value] = node
-            self._register(node, self._append(nest))
-        self._buffer(value, instruction.type, self.home[value])
+        steps = iter(layout.contiguous([n for i, n in enumerate(domain) if i not in reduced]))
+        strides = tuple([0 if i in reduced else next(steps) for i in range(len(domain))])
+        store = Access(value, 0, strides)
+        self._buffer(value, instruction.type)
+        self._place(Node(value, instruction, [_access(x, looped)], store, reduced=reduced), domain)
 
-    def _joined_by_reduction(self, node: Node, domain: Shape) -> Nest | None:
-        if 0 in domain:
-            return None
-        for k in self._candidates(node):
-            nest = self.plan.kernels[k]
-            if not isinstance(nest, Nest) or domain != nest.domain:
-                continue
-            if not self._suits(nest, node) or not self._join(nest, node, domain):
-                continue
+    # A node waits for its only use, to be computed where that is: in "0.9 * m + 0.1 * g", 0.9 * m
+    # has no nest to go to, but the sum has. It does not wait where that would bring more to
+    # memory: if it uses what some nest computes, it goes there.
+
+    def _place(self, node: Node, lengths: Shape, alone: bool = False) -> None:
+        """Put ``node``, and what has waited for it, into a nest that suits, or one of its own."""
+        along = self._along(node, lengths)
+        for other in along:
+            del self.waiting[other.value]
+        group = [*along, node]
+        k = None if alone else self._joined(group, lengths)
+        if k is None:
+            nest = Nest(lengths, nodes={x.value: x for x in group})
             self._settle(nest, node)
-            nest.nodes[node.value] = node
-            self._register(node, k)
-            return nest
+            k = self._append(nest)
+        for x in group:
+            self.home[x.value] = k
+            for access in (*x.reads, *([x.through.access] if x.through else [])):
+                if k not in self.readers[access.buffer][-1:]:
+                    self.readers[access.buffer].append(k)
+
+    def _place_all(self, xs: Sequence[Layout | Access]) -> None:
+        """Place what has waited: what needs it now can't be joined."""
+        for x in xs:
+            if x.buffer in self.waiting:
+                node, lengths = self.waiting[x.buffer]
+                self._place_all(node.reads)
+                del self.waiting[x.buffer]
+                self._place(node, lengths)
+
+    def _along(self, node: Node, lengths: Shape) -> list[Node]:
+        """What has waited for ``node`` and is computed with it; the rest of it is placed."""
+        found: list[Node] = []
+        for x in node.reads:
+            if x.buffer not in self.waiting or x.buffer in [other.value for other in found]:
+                continue
+            other, its = self.waiting[x.buffer]
+            along = self._along(other, its)
+            known = {x.value for x in along}
+            if (
+                its != lengths
+                or x != other.store
+                or 0 in lengths
+                or any(self._is_in_a_nest(r.buffer) for r in other.reads if r.buffer not in known)
+            ):
+                self._place_all([x])
+            else:
+                found += [*along, other]
+        return found
+
+    def _is_in_a_nest(self, buffer: int) -> bool:
+        k = self.home[buffer]
+        return k >= 0 and isinstance(self.plan.kernels[k], Nest)
+
+    # Which nest.
+
+    def _candidates(self, group: list[Node]) -> list[int]:
+        """The nests that it may join: of an operand, or one after that with the same operands."""
+        own = {node.value for node in group}
+        accesses = [x for node in group for x in node.reads]
+        accesses += [node.through.access for node in group if node.through]
+        buffers = {x.buffer for x in accesses} - own
+        buffers = {b for b in buffers if self.plan.literal(b) is None}
+        first = max((self.home[b] for b in buffers), default=-1)
+        found = {first} if first >= 0 else set()
+        for b in buffers:
+            found.update(k for k in self.readers[b][-4:] if k >= first)
+        last = len(self.plan.kernels) - 1
+        if not group[-1].store.strides and last >= max(first, 0):
+            found.add(last)  # two scalars need no common operands
+        return sorted(found)
+
+    def _joined(self, group: list[Node], lengths: Shape) -> int | None:
+        """The nest that ``group`` has joined, if there is one that suits."""
+        if 0 in lengths:
+            return None
+        for k in self._candidates(group):
+            nest = self.plan.kernels[k]
+            if isinstance(nest, Nest) and self._join(nest, group, lengths):
+                return k
         return None
 
-    @staticmethod
-    def _suits(nest: Nest, node: Node) -> bool:
-        """Whether a row reduction finds its split; others are complete after the nest."""
-        if node.instruction.op not in ARGUMENTS:
-            return True
-        return nest.split in (None, len(nest.domain) - 1)
+    def _join(self, nest: Nest, group: list[Node], lengths: Shape) -> bool:
+        """Whether the group suits the nest; it is a part of it then."""
+        last = group[-1]
+        is_row = lengths != nest.domain
+        if len(nest.nodes) + len(group) > MOST_NODES:
+            return False
+        if is_row and (nest.split is None or lengths != nest.domain[: nest.split] or last.reduced):
+            return False
+        if last.instruction.op in ARGUMENTS and nest.split not in (None, len(nest.domain) - 1):
+            return False
+        joined: dict[int, Node] = {}
+        for node in group:
+            new = _fitted(nest, joined, node, is_row)
+            if new is None:
+                return False
+            joined[node.value] = new
+        reads = [x.buffer for node in group for x in node.reads]
+        if is_row and not any(b in nest.nodes for b in reads):
+            return False
+        nest.nodes.update(joined)
+        self._settle(nest, joined[last.value])
+        return True
 
     @staticmethod
     def _settle(nest: Nest, node: Node) -> None:
@@ -339,7 +362,10 @@ class _Fusion:
         rows, columns = x.strides[-2:]
         by_row = (columns == 1 or n == 1) and (rows >= n or m == 1)
         by_column = (rows == 1 or m == 1) and (columns >= m or n == 1)
-        return x if by_row or by_column else self._copied(x)
+        if not by_row and not by_column:
+            x = self._copied(x)
+            self._place_all([x])
+        return x
 
     def _concat(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         axis, type_, start = instruction.params["axis"], instruction.type, 0
@@ -364,12 +390,11 @@ class _Fusion:
         """A nest of its own that writes into a part of a buffer."""
         copy = replace(instruction, op="copy", params={}, inputs=(source,))
         self.plan.types[value] = instruction.type
-        nest = self._pointwise(value, copy, reads, store, through, alone=True)
-        nest.stored.add(value)
+        self._pointwise(value, copy, reads, store, through, alone=True)
 
     def _gather(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         x, *indices = operands
-        if not self.is_native(instruction, [self.plan.types[v.buffer] for v in operands]):
+        if not self.is_native(instruction, self._types(operands)):
             return False
         found = lookup(x, instruction.params["index"], [i.shape for i in indices])
         if found is None:
@@ -391,7 +416,7 @@ class _Fusion:
         source, indices = (operands[0], operands[1:])
         if op == "setitem":
             source, indices = operands[1], operands[2:]
-        if not self.is_native(instruction, [self.plan.types[v.buffer] for v in operands]):
+        if not self.is_native(instruction, self._types(operands)):
             return False
         whole = layout.whole(value, type_.shape)
         through = None
@@ -410,26 +435,25 @@ class _Fusion:
         source = layout.broadcast(source, part.shape)
 
         self.plan.types[value] = type_
-        first = self._filled(value, instruction, operands)
+        self._filled(value, instruction, operands)
         written = instruction if through else replace(instruction, op="copy", params={})
-        nest = self._pointwise(value, written, [source, *indices], part, through, alone=True)
-        nest.stored.add(value)
-        first.stored.add(value)
+        self._pointwise(value, written, [source, *indices], part, through, alone=True)
         self._buffer(value, type_, len(self.plan.kernels) - 1)
         return True
 
-    def _filled(self, value: int, instruction: Instruction, operands: list[Layout]) -> Nest:
+    def _filled(self, value: int, instruction: Instruction, operands: list[Layout]) -> None:
         """A nest that makes the buffer what it is before the write: a copy, or zero."""
         type_ = instruction.type
         if instruction.op == "setitem":
             x, source = operands[0], instruction.inputs[0]
         else:
-            source = self._new_value()
+            self._extra += 1
+            source = self._extra
             self.plan.constants[source] = np.zeros((), type_.dtype)
             zero = self._buffer(source, Type(type_.dtype, ()))
             x = layout.broadcast(zero, type_.shape)
         copy = replace(instruction, op="copy", params={}, inputs=(source,))
-        return self._pointwise(value, copy, [x], layout.whole(value, type_.shape), alone=True)
+        self._pointwise(value, copy, [x], layout.whole(value, type_.shape), alone=True)
 
     # The end.
 
@@ -441,8 +465,10 @@ class _Fusion:
             type_ = program.type_of(v)
             size = math.prod(self.plan.types[x.buffer].shape)
             is_all = x.offset == 0 and x.is_contiguous and math.prod(x.shape) == size
+            self._place_all([x])
             if not is_all or self.home[x.buffer] < 0 or x.buffer in seen:
                 x = self._copied(x)
+                self._place_all([x])
             self.plan.types[x.buffer] = type_  # it may be a reshape
             self.plan.outputs.append(x.buffer)
             seen.add(x.buffer)
@@ -469,6 +495,66 @@ class _Fusion:
                     if node.value in needed or node.is_total:
                         kernel.stored.add(node.value)
                     kernel.stored |= _dear(kernel, node)
+
+
+_SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] = {
+    "matmul": _Fusion._product,
+    "concat": _Fusion._concat,
+    "getitem": _Fusion._gather,
+    "setitem": _Fusion._scatter,
+    "scatter_add": _Fusion._scatter,
+    "raise_unless": lambda *_: False,
+}
+"""What makes kernels of its own; whether it could."""
+
+
+def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> Node | None:
+    """``node`` by the axes and phases of ``nest``; None if it can't be computed there."""
+    padding = (0,) * (len(nest.domain) - len(node.store.strides))
+    reads = [replace(x, strides=x.strides + padding) for x in node.reads]
+    phase = 0
+    for x in reads:
+        other = joined.get(x.buffer) or nest.nodes.get(x.buffer)
+        if other is None:
+            continue
+        if other.is_total or other.is_scatter or x != other.store:
+            return None  # not this very element, or not known yet
+        phase = max(phase, other.phase + (other.is_row and not is_row))
+    if node.through and (is_row or node.through.access.buffer in nest.nodes):
+        return None
+    store = replace(node.store, strides=node.store.strides + padding)
+    return replace(node, reads=reads, store=store, phase=phase, is_row=is_row)
+
+
+def _uses(program: Program) -> dict[int, int]:
+    """How often each value is read, also through views, and as an output."""
+    n, roots, uses = len(program.inputs), list(range(len(program.inputs))), defaultdict(int)
+    for i, instruction in enumerate(program.instructions):
+        op = instruction.op
+        is_view = op in ("copy", "permute_dims", "broadcast_to", "reshape") or (
+            op == "getitem" and OPERAND not in instruction.params["index"]
+        )
+        roots.append(roots[instruction.inputs[0]] if is_view else n + i)
+        if not is_view:
+            for v in instruction.inputs:
+                uses[roots[v]] += 1
+    for v in program.outputs:
+        uses[roots[v]] += 1
+    return uses
+
+
+def _in_stages(program: Program) -> list[int]:
+    """The instructions' values by how many products lie before them, else as they come.
+
+    So what does not wait for the first product, labels and their checks for instance, comes before
+    it, and finds the nests that it belongs to still to be made.
+    """
+    n = len(program.inputs)
+    stages = [0] * n
+    for instruction in program.instructions:
+        stage = max((stages[v] for v in instruction.inputs), default=0)
+        stages.append(stage + (instruction.op == "matmul"))
+    return sorted(range(n, len(stages)), key=stages.__getitem__)
 
 
 def _access(x: Layout, axes: Sequence[int]) -> Access:

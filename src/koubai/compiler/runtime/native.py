@@ -57,7 +57,11 @@ class NativeProgram:
         self.memory = plan_memory(self.plan)
         self.module = module_of(self.plan, self.memory)
         names = [x for x in self.module.segments if isinstance(x, str)]
-        imports = {name: blas.address(name) for name in ("sgemm", "dgemm") if f"call void @{name}(" in self.module.text}
+        imports = {
+            name: blas.address(name)
+            for name in ("sgemm", "dgemm")
+            if f"call void @{name}(" in self.module.text
+        }
         library = compile_text(self.module.text, names, imports)
         self.steps = [
             library.function(x, ctypes.c_void_p) if isinstance(x, str) else x
