@@ -38,6 +38,7 @@ PROCESSORS = ["host", *(["x86-64"] if X86 else [])]  # the latter has no FMA, no
 DTYPES = ["float32", "float64"]
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 ULPS = 4
+PI = np.arctan2(np.longdouble(0), np.longdouble(-1))
 
 
 # Compiling
@@ -109,7 +110,7 @@ def erf(x: Any) -> Any:
     for n in range(1, 300):
         term = term * (2 * a * a) / (2 * n + 1)
         total = total + term
-    y = np.exp(-a * a) * total * 2 / np.sqrt(np.arctan2(np.longdouble(0), np.longdouble(-1)))
+    y = np.exp(-a * a) * total * 2 / np.sqrt(PI)
     return np.copysign(np.where(a == 9, 1, y), x)
 
 
@@ -168,10 +169,16 @@ def special_values(dtype: str) -> Any:
 
 
 def arguments(name: str, dtype: str, rng: np.random.Generator) -> list[Any]:
-    """Floats of every exponent and the special values."""
-    return [
-        np.concatenate([some(dtype, rng, 100 if dtype == "float32" else 5), special_values(dtype)])
-    ]
+    """Floats of every exponent and the special values; for sin, near multiples of pi/2 too."""
+    xs = [some(dtype, rng, 100 if dtype == "float32" else 5), special_values(dtype)]
+    if name in ("sin", "cos", "tan"):
+        turns = np.floor(2 ** rng.uniform(0, 60, 20000)).astype(np.longdouble)
+        nearest = [
+            16367173 * 2.0**72,
+            6381956970095103 * 2.0 ** (72 if dtype == "float32" else 797),
+        ]
+        xs += [(turns * PI / 2).astype(dtype), np.array(nearest, dtype)]
+    return [np.concatenate(xs)]
 
 
 cases = pytest.mark.parametrize(

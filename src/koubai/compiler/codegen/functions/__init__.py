@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from koubai.compiler.codegen.emitter import Emitter
-from koubai.compiler.codegen.functions import erf, exponential, hyperbolic, logarithm
+from koubai.compiler.codegen.functions import erf, exponential, hyperbolic, logarithm, trigonometric
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.value import Value
 
@@ -34,6 +34,9 @@ FUNCTIONS: dict[str, Function] = {
         logarithm.log1p,
         hyperbolic.tanh,
         erf.erf,
+        trigonometric.sin,
+        trigonometric.cos,
+        trigonometric.tan,
     )
 }
 """By NumPy's names; elementwise, all operands and the result of one dtype."""
