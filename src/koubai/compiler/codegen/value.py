@@ -3,8 +3,8 @@
     r = x - n * LN2                # writes a multiplication and a subtraction
     y = (x < 0.0).select(-x, x)    # a choice in each lane, no branch
 
-A product and a sum may become one instruction where the processor has it (LLVM's ``contract``), with
-one rounding instead of two. Where each rounding counts, compute with ``x.unfused``.
+A product and a sum may become one instruction where the processor has it (LLVM's ``contract``),
+with one rounding instead of two. Where each rounding counts, compute with ``x.unfused``.
 """
 
 from __future__ import annotations
@@ -140,6 +140,13 @@ class Value:
 
     def is_nan(self) -> Value:
         return self.op(f"fcmp uno {self.t} {self.name}, {self.name}", "bool")
+
+    def any(self) -> str:
+        """Whether this condition holds in one of the lanes: an i1, to branch on."""
+        if self.t.count == 1:
+            return self.name
+        bits = self.f.op(f"bitcast {self.t} {self.name} to i{self.t.count}")
+        return self.f.op(f"icmp ne i{self.t.count} {bits}, 0")
 
     def select(self, yes: Value, no: Value | float) -> Value:
         """Of this condition's lanes: ``yes`` where it holds, ``no`` elsewhere."""

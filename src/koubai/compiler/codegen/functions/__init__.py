@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from koubai.compiler.codegen.emitter import Emitter
-from koubai.compiler.codegen.functions import erf, exponential, hyperbolic, logarithm
+from koubai.compiler.codegen.functions.erf import erf
+from koubai.compiler.codegen.functions.exponential import exp, expm1
+from koubai.compiler.codegen.functions.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
+from koubai.compiler.codegen.functions.hypot import hypot
+from koubai.compiler.codegen.functions.inverse_trigonometric import acos, asin, atan, atan2
+from koubai.compiler.codegen.functions.logarithm import log, log1p, log2, log10, logaddexp
+from koubai.compiler.codegen.functions.power import pow
+from koubai.compiler.codegen.functions.trigonometric import cos, sin, tan
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.value import Value
 
@@ -28,12 +35,9 @@ def _emitted(formula: Callable[..., Value]) -> Function:
 FUNCTIONS: dict[str, Function] = {
     formula.__name__: _emitted(formula)
     for formula in (
-        exponential.exp,
-        exponential.expm1,
-        logarithm.log,
-        logarithm.log1p,
-        hyperbolic.tanh,
-        erf.erf,
+        *(exp, expm1, log, log1p, log2, log10, logaddexp, pow, hypot, erf),
+        *(sin, cos, tan, asin, acos, atan, atan2),
+        *(sinh, cosh, tanh, asinh, acosh, atanh),
     )
 }
-"""By NumPy's names; elementwise, all operands and the result of one dtype."""
+"""By the array API standard's names, or C's; all operands and the result are of one dtype."""

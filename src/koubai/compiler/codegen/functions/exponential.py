@@ -47,11 +47,11 @@ RANGE = {"float32": (-104.0, 88.9), "float64": (-746.0, 709.9)}
 """Below, e^x is 0; above, infinite."""
 
 
-def reduced(x: Value) -> tuple[Value, Value]:
-    """e^r - 1 and the integer n, for x = n ln 2 + r; about within ``RANGE``."""
+def reduced(x: Value, rest: Value | float = 0.0) -> tuple[Value, Value]:
+    """e^r - 1 and the integer n, for x + rest = n ln 2 + r; x about within ``RANGE``, rest tiny."""
     high, low = LN2[x.t.dtype]
     n, integer = nearest(x * LOG2_E)
-    r = x - n * high - n * low
+    r = (x - n * high) - (n * low - rest)
     return r + r * r * polynomial(r, Q[x.t.dtype]), integer
 
 
@@ -62,8 +62,9 @@ def scaled(y: Value, n: Value) -> Value:
     return y * two_to(half) * two_to(total - half)
 
 
-def exp(x: Value) -> Value:
-    y, n = reduced(clamp(x, *RANGE[x.t.dtype]))
+def exp(x: Value, rest: Value | float = 0.0) -> Value:
+    """e^(x + rest), where rest is what x lost in rounding."""
+    y, n = reduced(clamp(x, *RANGE[x.t.dtype]), rest)
     return scaled(y + 1.0, n)
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 
-from koubai.compiler.codegen.functions.exponential import LN2
+from koubai.compiler.codegen.double_double import two_sum
+from koubai.compiler.codegen.functions.exponential import LN2, LOG2_E, exp
 from koubai.compiler.codegen.value import (
     Value,
     exponent_bias,
@@ -22,6 +23,12 @@ from koubai.compiler.codegen.value import (
     smallest_normal,
     two_to,
 )
+
+LOG10_E = 0.4342944819032518
+LOG10_2 = {
+    "float32": (0.301025390625, 4.605038981195214e-06),
+    "float64": (0.30102999566395283, 2.8363394551044964e-14),
+}
 
 P = (
     0.3333333134651184,
@@ -61,15 +68,18 @@ def as_float(n: Value, like: Value) -> Value:
     return (n + magic.bits()).float_of_bits() - magic
 
 
-def log_of_sum(n: Value, f: Value) -> Value:
-    """n ln 2 + log(1 + f), for sqrt(1/2) <= 1 + f < sqrt(2)."""
-    high, low = LN2[f.t.dtype]
+def log_less_f(f: Value) -> Value:
+    """log(1 + f) - f, for sqrt(1/2) <= 1 + f < sqrt(2)."""
     if f.t.dtype == "float32":
-        rest = f * f * (f * polynomial(f, P) - 0.5)
-    else:
-        s = f / (f + 2.0)
-        rest = -(s * (f - s * s * polynomial(s * s, R)))
-    return n * high + (f + (rest + n * low))
+        return f * f * (f * polynomial(f, P) - 0.5)
+    s = f / (f + 2.0)
+    return -(s * (f - s * s * polynomial(s * s, R)))
+
+
+def log_of_parts(n: Value, f: Value) -> Value:
+    """n ln 2 + log(1 + f)."""
+    high, low = LN2[f.t.dtype]
+    return n * high + (f + (log_less_f(f) + n * low))
 
 
 def log_in_domain(y: Value, x: Value, zero: float) -> Value:
@@ -96,23 +106,45 @@ def log_parts(x: Value) -> tuple[Value, Value]:
 
 
 def log(x: Value) -> Value:
-    return log_in_domain(log_of_sum(*log_parts(x)), x, 0.0)
+    return log_in_domain(log_of_parts(*log_parts(x)), x, 0.0)
 
 
 def log1p_parts(x: Value) -> tuple[Value, Value]:
     """n as a float, and f: 1 + x = 2^n (1 + f).
 
-    1 + x is rounded to u; what is lost (Knuth's two-sum) is added to f. So f = x where n = 0.
+    1 + x is rounded to u; what is lost is added to f. So f = x where n = 0.
     """
-    x = x.unfused
-    u = x + 1.0
-    one = u - x
-    lost = ((x - (u - one)) + (1.0 - one)).fusible
+    u, lost = two_sum(x, x.like(1.0))
     n, m = split(u)
     power = two_to(exponent_bias(x) + 2 - n)  # 4 2^-n: 2^-n is subnormal for the largest x
-    return as_float(n, x), (m - 1.0).fusible + lost * 0.25 * power
+    return as_float(n, x), (m - 1.0) + lost * 0.25 * power
 
 
 def log1p(x: Value) -> Value:
-    y = log_in_domain(log_of_sum(*log1p_parts(x)), x, -1.0)
+    y = log_in_domain(log_of_parts(*log1p_parts(x)), x, -1.0)
     return (x.absolute() < 1e-20).select(x, y)
+
+
+def log2(x: Value) -> Value:
+    """Exact for powers of two."""
+    n, f = log_parts(x)
+    return log_in_domain(n + (f + log_less_f(f)) * LOG2_E, x, 0.0)
+
+
+def log10(x: Value) -> Value:
+    n, f = log_parts(x)
+    high, low = LOG10_2[x.t.dtype]
+    return log_in_domain(n * high + ((f + log_less_f(f)) * LOG10_E + n * low), x, 0.0)
+
+
+def logaddexp(x: Value, y: Value) -> Value:
+    """log(e^x + e^y) = max + log(1 + e^(min - max)).
+
+    Where the two terms cancel, the error is relative to the larger, as in NumPy.
+    """
+    more = x > y
+    largest, smallest = more.select(x, y), more.select(y, x)
+    difference, rest = two_sum(smallest, -largest)
+    rest = (difference > -1000.0).select(rest, 0.0)  # NaN for inf
+    total = largest + log1p(exp(difference, rest))
+    return x.equals(y).select(x + math.log(2), total)  # inf - inf
