@@ -18,5 +18,4 @@ def optimize(program: Program) -> Program:
     The rules go over it together, in one reading: what one of them writes, the others see. Results
     that were different arrays stay so.
     """
-    lean = rewrite(remove_dead(program), [fold, simplified, Common()])
-    return remove_dead(lean)
+    return remove_dead(rewrite(program, [fold, simplified, Common()]))

@@ -47,18 +47,22 @@ def simplified(new: Rewriter, instruction: Instruction) -> int | None:
 
 def _narrowed(new: Rewriter, i: Instruction) -> int | None:
     """Of an elementwise primitive: with operands as they were before they were broadcast."""
-    operands = [_unbroadcast(new, i, x) for x in i.inputs]
-    if operands == list(i.inputs):
+    narrow = {x: source for x in i.inputs if (source := _unbroadcast(new, i, x)) is not None}
+    if not narrow:
         return None
+    operands = [narrow.get(x, x) for x in i.inputs]
     return new.broadcast_to(i, new.emit(i, i.op, *operands, **i.params), i.type.shape)
 
 
-def _unbroadcast(new: Rewriter, i: Instruction, x: int) -> int:
-    if source := new.source(x, "broadcast_to"):
+def _unbroadcast(new: Rewriter, i: Instruction, x: int) -> int | None:
+    source = new.sources[x]
+    if source is None:
+        return None
+    if source.op == "broadcast_to":
         return source.inputs[0]
-    if new.shape(x) and (number := new.single(x)) is not None:
+    if source.op == "constant" and source.type.shape and (number := new.single(x)) is not None:
         return new.constant(i, number)
-    return x
+    return None
 
 
 def _is(new: Rewriter, x: int, number: float) -> bool:
@@ -156,7 +160,7 @@ def _compared_with_zero(new: Rewriter, i: Instruction) -> int | None:
     """A truth value that was made a number: (x == 0) is not x, (x != 0) is x."""
     for x, y in (i.inputs, i.inputs[::-1]):
         source = new.source(x, "cast")
-        if source and new.type_of(source.inputs[0]).dtype == BOOL and _is(new, y, 0):
+        if source and new.types[source.inputs[0]].dtype == BOOL and _is(new, y, 0):
             truth = source.inputs[0]
             if i.op == "equal":
                 truth = new.emit(i, "logical_not", truth)
@@ -166,7 +170,7 @@ def _compared_with_zero(new: Rewriter, i: Instruction) -> int | None:
 
 def _logical_not(new: Rewriter, i: Instruction) -> int | None:
     source = new.source(i.inputs[0], "logical_not")
-    return source.inputs[0] if source and new.type_of(source.inputs[0]).dtype == BOOL else None
+    return source.inputs[0] if source and new.types[source.inputs[0]].dtype == BOOL else None
 
 
 def _where(new: Rewriter, i: Instruction) -> int | None:
@@ -176,17 +180,17 @@ def _where(new: Rewriter, i: Instruction) -> int | None:
     if (known := new.single(condition)) is not None:
         return _as(new, i, x if known else y)
     source = new.source(condition, "logical_not")
-    if source and new.type_of(source.inputs[0]).dtype == BOOL:
+    if source and new.types[source.inputs[0]].dtype == BOOL:
         return new.emit(i, "where", source.inputs[0], y, x)
     return None
 
 
 def _cast(new: Rewriter, i: Instruction) -> int | None:
     (x,) = i.inputs
-    if new.type_of(x).dtype == i.type.dtype:
+    if new.types[x].dtype == i.type.dtype:
         return x
     source = new.source(x, "cast")
-    if source and _holds(new.type_of(source.inputs[0]).dtype, source.type.dtype):
+    if source and _holds(new.types[source.inputs[0]].dtype, source.type.dtype):
         return new.emit(i, "cast", source.inputs[0], dtype=i.params["dtype"])
     return None
 
@@ -266,7 +270,7 @@ def _setitem(new: Rewriter, i: Instruction) -> int | None:
     x, value = i.inputs[:2]
     if not _whole(i.type.shape, i.params["index"]):
         return None
-    block = PRIMITIVES["getitem"].infer(new.type_of(x), index=i.params["index"]).shape
+    block = PRIMITIVES["getitem"].infer(new.types[x], index=i.params["index"]).shape
     return new.reshape(i, _fitted(new, i, value, block), i.type.shape)
 
 
@@ -308,7 +312,7 @@ def _reduction(new: Rewriter, i: Instruction) -> int | None:
 
 def _is_of_single_elements(new: Rewriter, i: Instruction) -> bool:
     (x,) = i.inputs
-    type_ = new.type_of(x)
+    type_ = new.types[x]
     single = all(type_.shape[axis] == 1 for axis in i.params["axis"])
     return single and type_.dtype == i.type.dtype  # a sum of booleans is an integer
 
@@ -318,10 +322,9 @@ def _may_be_minus_zero(new: Rewriter, x: int) -> bool:
 
     (A product of matrices that underflows may be, if the multiply-add is fused, or not.)
     """
-    n = len(new.program.inputs)
-    if x < n:
+    source = new.sources[x]
+    if source is None:
         return True
-    source = new.program.instructions[x - n]
     if source.op in ("sum", "matmul", "exp", "abs", "random_uniform"):
         return False
     if source.op in ("reshape", "permute_dims", "broadcast_to"):
@@ -330,7 +333,7 @@ def _may_be_minus_zero(new: Rewriter, x: int) -> bool:
         return source.inputs[0] != source.inputs[1]
     if source.op == "add":  # only -0.0 + -0.0 is -0.0
         return not any(_is(new, y, 0.0) for y in source.inputs)
-    return source.op != "cast" or new.type_of(source.inputs[0]).dtype.kind == "f"
+    return source.op != "cast" or new.types[source.inputs[0]].dtype.kind == "f"
 
 
 def _matmul(new: Rewriter, i: Instruction) -> int | None:
