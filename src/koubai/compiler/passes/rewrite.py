@@ -187,7 +187,14 @@ def _root(program: Program, value: int, surely: bool = False) -> int | None:
         is_view = i.op in ("permute_dims", "raise_unless")
         if i.op == "getitem" and len(i.inputs) == 1:  # a block, or a number
             is_view = bool(i.type.shape) or not surely
-        if not (is_view or (i.op == "reshape" and not surely)):
+        elif i.op == "reshape":  # a view or a copy; with axes of length 1 more or less, a view
+            shape = program.type_of(i.inputs[0]).shape
+            is_view = not surely or _without_ones(shape) == _without_ones(i.type.shape)
+        if not is_view:
             break
         value = i.inputs[0]
     return value
+
+
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
+    return [n for n in shape if n != 1]
