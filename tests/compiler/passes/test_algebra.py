@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -34,13 +33,13 @@ INPUTS = [HARD, HARD[:, ::-1].copy(), HARD > 0, np.array([[0, -3, 2], [5, 1, -1]
 Write = Callable[[Writing], int]
 
 
-@pytest.mark.parametrize("first", range(0, 200, 50))
+@pytest.mark.parametrize("first", range(0, 100, 50))
 def test_random_programs(first: int) -> None:
     """The same outputs, to the bit."""
     assert_pass_is_right(simplify, range(first, first + 50), WITHOUT_PRODUCTS)
 
 
-@pytest.mark.parametrize("first", range(0, 200, 50))
+@pytest.mark.parametrize("first", range(0, 100, 50))
 def test_random_programs_of_what_it_knows(first: int) -> None:
     """Of arithmetic and moves alone, where most instructions have a rule."""
     ops = (*ARITHMETIC, *MOVES, *INDEXING, "abs", "pow", "logical_not", "equal", "sum", "max")
@@ -114,9 +113,7 @@ OTHER: dict[str, tuple[Write, list[str]]] = {
         ["exp %0", "broadcast_to %4 shape=(5, 2, 3)"],
     ),
     "add to what is broadcast": (
-        lambda p: p(
-            "subtract", Y, p("broadcast_to", p("getitem", X, index=(0,)), shape=(2, 3))
-        ),
+        lambda p: p("subtract", Y, p("broadcast_to", p("getitem", X, index=(0,)), shape=(2, 3))),
         ["getitem %0 index=(0,)", "subtract %1 %4"],
     ),
     "add to a constant of one number": (
@@ -221,40 +218,3 @@ def test_powers_of_two_that_can_be_inverted() -> None:
         new = remove_dead(simplify(program))
         assert new.instructions[-1].op == "multiply"
         assert_equal_runs(program, new, [x])
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ((3,), (3,)),
-        ((3,), (3, 4)),
-        ((2, 3), (3,)),
-        ((3,), (5, 3, 4)),
-        ((5, 2, 3), (3,)),
-        ((4, 1), (1, 6)),
-        ((5, 4, 1), (1, 6)),
-        ((1,), (1,)),
-        ((0,), (0, 4)),
-        ((2, 0), (0, 3)),
-    ],
-)
-@pytest.mark.parametrize("dtype", [F4, I8, BOOL])
-def test_products(a: Any, b: Any, dtype: Any) -> None:
-    """Vectors are matrices with a row or a column; with one term the product is just that.
-
-    Exact where the numbers are whole, but for NaN and infinities, which are as before.
-    """
-    rng = np.random.default_rng(0)
-    p = Writing(Type(dtype, a), Type(dtype, b))
-    program = p.outputs(p("matmul", 0, 1))
-    new = simplify(program)
-    for x in (0, -1, np.nan, np.inf) if dtype == F4 else (0, 1):
-        inputs = [rng.integers(-4, 5, shape).astype(dtype) for shape in (a, b)]
-        if inputs[0].size:
-            inputs[0].flat[0] = -0.0 if x == 0 and dtype == F4 else x
-        assert_equal_runs(program, new, inputs)
-    ops = [i.op for i in new.instructions]
-    if 1 in (len(a), len(b)) or a[-1] == 1:
-        assert ("multiply" in ops) == (a[-1] == 1 and dtype != BOOL)
-    products = [i for i in new.instructions if i.op == "matmul"]
-    assert all(len(new.type_of(x).shape) > 1 for i in products for x in i.inputs)

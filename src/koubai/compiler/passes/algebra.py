@@ -11,8 +11,7 @@ there but once, and what is broadcast is computed before, not after:
     %4 = broadcast_to %0 shape=(100, 50)
     %5 = exp %4                                             # broadcast_to (exp %0)
 
-A copy is its operand: nothing writes into values. Views of windows and rows, products and sums have
-their rules at the end.
+A copy is its operand: nothing writes into values.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.passes.rewrite import Rewriter, rewrite
-from koubai.compiler.primitives import BOOL, ELEMENTWISE, PRIMITIVES, Type
+from koubai.compiler.primitives import BOOL, ELEMENTWISE, PRIMITIVES
 from koubai.compiler.program import Instruction, Program
 
 _MAPS = frozenset({*ELEMENTWISE, "erf", "round", "where", "cast"})
@@ -271,25 +270,19 @@ def _setitem(new: Rewriter, i: Instruction) -> int | None:
     if not _whole(i.type.shape, i.params["index"]):
         return None
     block = PRIMITIVES["getitem"].infer(new.types[x], index=i.params["index"]).shape
-    return new.reshape(i, _fitted(new, i, value, block), i.type.shape)
+    extra = len(new.shape(value)) - len(block)  # it may have more axes, of length 1
+    value = new.reshape(i, value, new.shape(value)[max(extra, 0) :])
+    return new.reshape(i, new.broadcast_to(i, value, block), i.type.shape)
 
 
 def _scatter_add(new: Rewriter, i: Instruction) -> int | None:
     if not _whole(i.type.shape, i.params["index"]):
         return None
     block = PRIMITIVES["getitem"].infer(i.type, index=i.params["index"]).shape
-    return new.reshape(i, _fitted(new, i, i.inputs[0], block), i.type.shape)
+    return new.reshape(i, new.broadcast_to(i, i.inputs[0], block), i.type.shape)
 
 
-def _fitted(new: Rewriter, i: Instruction, x: int, shape: tuple[int, ...]) -> int:
-    """``x`` broadcast to ``shape``; it may have more axes, of length 1."""
-    extra = len(new.shape(x)) - len(shape)
-    if extra > 0:
-        x = new.reshape(i, x, new.shape(x)[extra:])
-    return new.broadcast_to(i, x, shape)
-
-
-# Sums and products.
+# Sums and other reductions.
 
 
 def _sum(new: Rewriter, i: Instruction) -> int | None:
@@ -327,33 +320,13 @@ def _may_be_minus_zero(new: Rewriter, x: int) -> bool:
         return True
     if source.op in ("sum", "matmul", "exp", "abs", "random_uniform"):
         return False
-    if source.op in ("reshape", "permute_dims", "broadcast_to"):
-        return _may_be_minus_zero(new, source.inputs[0])
+    if source.op in ("reshape", "permute_dims", "broadcast_to", "concat"):
+        return any(_may_be_minus_zero(new, y) for y in source.inputs)
     if source.op == "multiply":
         return source.inputs[0] != source.inputs[1]
     if source.op == "add":  # only -0.0 + -0.0 is -0.0
         return not any(_is(new, y, 0.0) for y in source.inputs)
     return source.op != "cast" or new.types[source.inputs[0]].dtype.kind == "f"
-
-
-def _matmul(new: Rewriter, i: Instruction) -> int | None:
-    """Vectors as matrices; a product with one term as such.
-
-    What is left has two axes or more on both sides.
-    """
-    x, y = i.inputs
-    a, b = new.shape(x), new.shape(y)
-    if len(a) == 1 or len(b) == 1:
-        rows = new.reshape(i, x, (1, *a) if len(a) == 1 else a)
-        columns = new.reshape(i, y, (*b, 1) if len(b) == 1 else b)
-        return new.reshape(i, new.emit(i, "matmul", rows, columns), i.type.shape)
-    if a[-1] != 1 or i.type.dtype == BOOL:
-        return None
-    product = new.emit(i, "multiply", x, y)
-    if i.type.dtype.kind != "f":
-        return product
-    # A sum begins with 0.0, and never is -0.0.
-    return new.emit(i, "add", product, new.constant(i, 0, i.type.dtype))
 
 
 _RULES: dict[str, Callable[[Rewriter, Instruction], int | None]] = {
@@ -369,7 +342,6 @@ _RULES: dict[str, Callable[[Rewriter, Instruction], int | None]] = {
     "equal": _compared_with_zero,
     "getitem": _getitem,
     "logical_not": _logical_not,
-    "matmul": _matmul,
     "max": _reduction,
     "min": _reduction,
     "multiply": _multiply,

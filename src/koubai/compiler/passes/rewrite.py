@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.passes.sharing import newly_shared
+from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import Instruction, Program
 
 Array = np.ndarray[Any, Any]
+
 
 class Rewriter:
     """The new program while it is written.
@@ -109,7 +111,7 @@ Rule = Callable[[Rewriter, Instruction], "int | None"]
 def rewrite(program: Program, rules: Iterable[Rule]) -> Program:
     """``program`` as the rules have it, without what nobody needs of the old one.
 
-    An instruction that no rule knows stays; and so do results that were different arrays.
+    An instruction that no rule knows stays. Results that have become one value are copied.
     """
     new = Rewriter(program, rules)
     needed, results = _needed(program), set(program.outputs)
@@ -126,7 +128,11 @@ def rewrite(program: Program, rules: Iterable[Rule]) -> Program:
         else:
             values.append(new.add(instruction))
     new.program.outputs = [values[value] for value in program.outputs]
-    _own_outputs(program, new)
+    for place in newly_shared(program, new.program):
+        before, value = program.outputs[place], new.program.outputs[place]
+        like = program.instructions[before - len(program.inputs)]
+        copy = Instruction("copy", (value,), {}, like.type, like.location, like.origin)
+        new.program.outputs[place] = new.append(copy)
     return new.program
 
 
@@ -149,52 +155,3 @@ def _with_inputs(instruction: Instruction, inputs: tuple[int, ...]) -> Instructi
     new = object.__new__(Instruction)
     new.__dict__.update(instruction.__dict__, inputs=inputs)
     return new
-
-
-def _own_outputs(old: Program, new: Rewriter) -> None:
-    """Results that were different arrays stay so: copies where they have become one value.
-
-    ``return y, y.copy()`` returns two arrays, and the user may write into one.
-    """
-    outputs = new.program.outputs
-    owners: dict[int, int] = {}  # by the root, which output has it
-    for place, (before, value) in enumerate(zip(old.outputs, outputs, strict=True)):
-        root = _root(new.program, value)
-        if root is None:
-            continue
-        first = owners.setdefault(root, place)
-        is_input = root < len(old.inputs)
-        if first == place and not is_input:
-            continue
-        if _root(old, before, True) == (root if is_input else _root(old, old.outputs[first], True)):
-            continue  # it was so in the old program
-        like = old.instructions[before - len(old.inputs)]
-        type_ = new.types[value]
-        copy = Instruction("copy", (value,), {}, type_, like.location, like.origin)
-        outputs[place] = new.append(copy)
-
-
-def _root(program: Program, value: int, surely: bool = False) -> int | None:
-    """The value whose memory ``value`` may share, or ``surely`` shares, where NumPy runs it.
-
-    None for what is read-only: nobody gets to see that but as a copy.
-    """
-    n = len(program.inputs)
-    while value >= n:
-        i = program.instructions[value - n]
-        if i.op in ("broadcast_to", "constant"):
-            return None
-        is_view = i.op in ("permute_dims", "raise_unless")
-        if i.op == "getitem" and len(i.inputs) == 1:  # a block, or a number
-            is_view = bool(i.type.shape) or not surely
-        elif i.op == "reshape":  # a view or a copy; with axes of length 1 more or less, a view
-            shape = program.type_of(i.inputs[0]).shape
-            is_view = not surely or _without_ones(shape) == _without_ones(i.type.shape)
-        if not is_view:
-            break
-        value = i.inputs[0]
-    return value
-
-
-def _without_ones(shape: tuple[int, ...]) -> list[int]:
-    return [n for n in shape if n != 1]
