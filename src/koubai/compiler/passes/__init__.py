@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from koubai.compiler.passes.algebra import simplified
+from koubai.compiler.passes.blocks import Blocks
 from koubai.compiler.passes.common import Common
 from koubai.compiler.passes.constants import fold
 from koubai.compiler.passes.dead import remove_dead
+from koubai.compiler.passes.products import flattened
 from koubai.compiler.passes.rewrite import rewrite
 from koubai.compiler.program import Program
 
@@ -18,5 +20,4 @@ def optimize(program: Program) -> Program:
     The rules go over it together, in one reading: what one of them writes, the others see. Results
     that were different arrays stay so.
     """
-    lean = rewrite(remove_dead(program), [fold, simplified, Common()])
-    return remove_dead(lean)
+    return remove_dead(rewrite(program, [fold, simplified, flattened, Blocks(), Common()]))

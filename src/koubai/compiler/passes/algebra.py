@@ -11,8 +11,7 @@ there but once, and what is broadcast is computed before, not after:
     %4 = broadcast_to %0 shape=(100, 50)
     %5 = exp %4                                             # broadcast_to (exp %0)
 
-A copy is its operand: nothing writes into values. Views of windows and rows, products and sums have
-their rules at the end.
+A copy is its operand: nothing writes into values.
 """
 
 from __future__ import annotations
@@ -47,18 +46,22 @@ def simplified(new: Rewriter, instruction: Instruction) -> int | None:
 
 def _narrowed(new: Rewriter, i: Instruction) -> int | None:
     """Of an elementwise primitive: with operands as they were before they were broadcast."""
-    operands = [_unbroadcast(new, i, x) for x in i.inputs]
-    if operands == list(i.inputs):
+    narrow = {x: source for x in i.inputs if (source := _unbroadcast(new, i, x)) is not None}
+    if not narrow:
         return None
+    operands = [narrow.get(x, x) for x in i.inputs]
     return new.broadcast_to(i, new.emit(i, i.op, *operands, **i.params), i.type.shape)
 
 
-def _unbroadcast(new: Rewriter, i: Instruction, x: int) -> int:
-    if source := new.source(x, "broadcast_to"):
+def _unbroadcast(new: Rewriter, i: Instruction, x: int) -> int | None:
+    source = new.sources[x]
+    if source is None:
+        return None
+    if source.op == "broadcast_to":
         return source.inputs[0]
-    if new.shape(x) and (number := new.single(x)) is not None:
+    if source.op == "constant" and source.type.shape and (number := new.single(x)) is not None:
         return new.constant(i, number)
-    return x
+    return None
 
 
 def _is(new: Rewriter, x: int, number: float) -> bool:
@@ -156,7 +159,7 @@ def _compared_with_zero(new: Rewriter, i: Instruction) -> int | None:
     """A truth value that was made a number: (x == 0) is not x, (x != 0) is x."""
     for x, y in (i.inputs, i.inputs[::-1]):
         source = new.source(x, "cast")
-        if source and new.type_of(source.inputs[0]).dtype == BOOL and _is(new, y, 0):
+        if source and new.types[source.inputs[0]].dtype == BOOL and _is(new, y, 0):
             truth = source.inputs[0]
             if i.op == "equal":
                 truth = new.emit(i, "logical_not", truth)
@@ -166,7 +169,7 @@ def _compared_with_zero(new: Rewriter, i: Instruction) -> int | None:
 
 def _logical_not(new: Rewriter, i: Instruction) -> int | None:
     source = new.source(i.inputs[0], "logical_not")
-    return source.inputs[0] if source and new.type_of(source.inputs[0]).dtype == BOOL else None
+    return source.inputs[0] if source and new.types[source.inputs[0]].dtype == BOOL else None
 
 
 def _where(new: Rewriter, i: Instruction) -> int | None:
@@ -176,17 +179,17 @@ def _where(new: Rewriter, i: Instruction) -> int | None:
     if (known := new.single(condition)) is not None:
         return _as(new, i, x if known else y)
     source = new.source(condition, "logical_not")
-    if source and new.type_of(source.inputs[0]).dtype == BOOL:
+    if source and new.types[source.inputs[0]].dtype == BOOL:
         return new.emit(i, "where", source.inputs[0], y, x)
     return None
 
 
 def _cast(new: Rewriter, i: Instruction) -> int | None:
     (x,) = i.inputs
-    if new.type_of(x).dtype == i.type.dtype:
+    if new.types[x].dtype == i.type.dtype:
         return x
     source = new.source(x, "cast")
-    if source and _holds(new.type_of(source.inputs[0]).dtype, source.type.dtype):
+    if source and _holds(new.types[source.inputs[0]].dtype, source.type.dtype):
         return new.emit(i, "cast", source.inputs[0], dtype=i.params["dtype"])
     return None
 
@@ -266,26 +269,20 @@ def _setitem(new: Rewriter, i: Instruction) -> int | None:
     x, value = i.inputs[:2]
     if not _whole(i.type.shape, i.params["index"]):
         return None
-    block = PRIMITIVES["getitem"].infer(new.type_of(x), index=i.params["index"]).shape
-    return new.reshape(i, _fitted(new, i, value, block), i.type.shape)
+    block = PRIMITIVES["getitem"].infer(new.types[x], index=i.params["index"]).shape
+    extra = len(new.shape(value)) - len(block)  # it may have more axes, of length 1
+    value = new.reshape(i, value, new.shape(value)[max(extra, 0) :])
+    return new.reshape(i, new.broadcast_to(i, value, block), i.type.shape)
 
 
 def _scatter_add(new: Rewriter, i: Instruction) -> int | None:
     if not _whole(i.type.shape, i.params["index"]):
         return None
     block = PRIMITIVES["getitem"].infer(i.type, index=i.params["index"]).shape
-    return new.reshape(i, _fitted(new, i, i.inputs[0], block), i.type.shape)
+    return new.reshape(i, new.broadcast_to(i, i.inputs[0], block), i.type.shape)
 
 
-def _fitted(new: Rewriter, i: Instruction, x: int, shape: tuple[int, ...]) -> int:
-    """``x`` broadcast to ``shape``; it may have more axes, of length 1."""
-    extra = len(new.shape(x)) - len(shape)
-    if extra > 0:
-        x = new.reshape(i, x, new.shape(x)[extra:])
-    return new.broadcast_to(i, x, shape)
-
-
-# Sums and products.
+# Sums and other reductions.
 
 
 def _sum(new: Rewriter, i: Instruction) -> int | None:
@@ -308,7 +305,7 @@ def _reduction(new: Rewriter, i: Instruction) -> int | None:
 
 def _is_of_single_elements(new: Rewriter, i: Instruction) -> bool:
     (x,) = i.inputs
-    type_ = new.type_of(x)
+    type_ = new.types[x]
     single = all(type_.shape[axis] == 1 for axis in i.params["axis"])
     return single and type_.dtype == i.type.dtype  # a sum of booleans is an integer
 
@@ -318,39 +315,18 @@ def _may_be_minus_zero(new: Rewriter, x: int) -> bool:
 
     (A product of matrices that underflows may be, if the multiply-add is fused, or not.)
     """
-    n = len(new.program.inputs)
-    if x < n:
+    source = new.sources[x]
+    if source is None:
         return True
-    source = new.program.instructions[x - n]
     if source.op in ("sum", "matmul", "exp", "abs", "random_uniform"):
         return False
-    if source.op in ("reshape", "permute_dims", "broadcast_to"):
-        return _may_be_minus_zero(new, source.inputs[0])
+    if source.op in ("reshape", "permute_dims", "broadcast_to", "concat"):
+        return any(_may_be_minus_zero(new, y) for y in source.inputs)
     if source.op == "multiply":
         return source.inputs[0] != source.inputs[1]
     if source.op == "add":  # only -0.0 + -0.0 is -0.0
         return not any(_is(new, y, 0.0) for y in source.inputs)
-    return source.op != "cast" or new.type_of(source.inputs[0]).dtype.kind == "f"
-
-
-def _matmul(new: Rewriter, i: Instruction) -> int | None:
-    """Vectors as matrices; a product with one term as such.
-
-    What is left has two axes or more on both sides.
-    """
-    x, y = i.inputs
-    a, b = new.shape(x), new.shape(y)
-    if len(a) == 1 or len(b) == 1:
-        rows = new.reshape(i, x, (1, *a) if len(a) == 1 else a)
-        columns = new.reshape(i, y, (*b, 1) if len(b) == 1 else b)
-        return new.reshape(i, new.emit(i, "matmul", rows, columns), i.type.shape)
-    if a[-1] != 1 or i.type.dtype == BOOL:
-        return None
-    product = new.emit(i, "multiply", x, y)
-    if i.type.dtype.kind != "f":
-        return product
-    # A sum begins with 0.0, and never is -0.0.
-    return new.emit(i, "add", product, new.constant(i, 0, i.type.dtype))
+    return source.op != "cast" or new.types[source.inputs[0]].dtype.kind == "f"
 
 
 _RULES: dict[str, Callable[[Rewriter, Instruction], int | None]] = {
@@ -366,7 +342,6 @@ _RULES: dict[str, Callable[[Rewriter, Instruction], int | None]] = {
     "equal": _compared_with_zero,
     "getitem": _getitem,
     "logical_not": _logical_not,
-    "matmul": _matmul,
     "max": _reduction,
     "min": _reduction,
     "multiply": _multiply,

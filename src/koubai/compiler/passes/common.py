@@ -28,7 +28,7 @@ class Common:
         self._seen: dict[Any, int] = {}
 
     def __call__(self, new: Rewriter, instruction: Instruction) -> int | None:
-        number = len(new.program.inputs) + len(new.program.instructions)
+        number = len(new.types)
         found = self._seen.setdefault(_key(instruction), number)
         return None if found == number else found
 

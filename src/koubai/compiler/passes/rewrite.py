@@ -14,18 +14,16 @@ nothing is left for a second reading.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.passes.sharing import newly_shared
+from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import Instruction, Program
 
 Array = np.ndarray[Any, Any]
-
-VIEWS = ("reshape", "permute_dims", "broadcast_to", "getitem", "raise_unless")
-"""What may share memory with the first operand, where NumPy runs it."""
 
 
 class Rewriter:
@@ -33,29 +31,26 @@ class Rewriter:
 
     Attributes:
         program: what has been written so far.
+        types: of all its values.
+        sources: the instructions that compute them; None for inputs.
         constants: the numbers of the values that are known.
-        kept: the instructions of the old program that must keep an array of their own: copies in
-            the order of rows that are results.
     """
 
     def __init__(self, old: Program, rules: Iterable[Rule]) -> None:
         self.program = Program(list(old.inputs))
         self.rules = tuple(rules)
+        self.types = list(old.inputs)
+        self.sources: list[Instruction | None] = [None] * len(old.inputs)
         self.constants: dict[int, Array] = {}
         self._singles: dict[int, Array | None] = {}
 
-    def type_of(self, value: int) -> Type:
-        return self.program.type_of(value)
-
     def shape(self, value: int) -> tuple[int, ...]:
-        return self.program.type_of(value).shape
+        return self.types[value].shape
 
     def source(self, value: int, op: str) -> Instruction | None:
         """The instruction that computes ``value``, if it is an ``op``."""
-        i = value - len(self.program.inputs)
-        if i < 0 or self.program.instructions[i].op != op:
-            return None
-        return self.program.instructions[i]
+        source = self.sources[value]
+        return source if source is not None and source.op == op else None
 
     def single(self, value: int) -> Array | None:
         """The number, 0-d, that all elements of a known value are, to the bit; None if they differ.
@@ -76,7 +71,7 @@ class Rewriter:
 
     def emit(self, like: Instruction, op: str, *inputs: int, **params: Any) -> int:
         """The value of ``op``, in the place of the old instruction ``like``."""
-        type_ = PRIMITIVES[op].infer(*map(self.type_of, inputs), **params)
+        type_ = PRIMITIVES[op].infer(*[self.types[x] for x in inputs], **params)
         return self.add(Instruction(op, inputs, params, type_, like.location, like.origin))
 
     def constant(self, like: Instruction, value: Any, dtype: Any = None) -> int:
@@ -101,8 +96,10 @@ class Rewriter:
 
     def append(self, instruction: Instruction) -> int:
         """The value of ``instruction`` as it is."""
-        number = len(self.program.inputs) + len(self.program.instructions)
+        number = len(self.types)
         self.program.instructions.append(instruction)
+        self.types.append(instruction.type)
+        self.sources.append(instruction)
         if instruction.op == "constant":
             self.constants[number] = instruction.params["value"]
         return number
@@ -112,55 +109,49 @@ Rule = Callable[[Rewriter, Instruction], "int | None"]
 
 
 def rewrite(program: Program, rules: Iterable[Rule]) -> Program:
-    """``program`` as the rules have it; of an instruction that none knows, the same."""
+    """``program`` as the rules have it, without what nobody needs of the old one.
+
+    An instruction that no rule knows stays. Results that have become one value are copied.
+    """
     new = Rewriter(program, rules)
-    results = {value for value in program.outputs}
+    needed, results = _needed(program), set(program.outputs)
     values = list(range(len(program.inputs)))
-    for instruction in program.instructions:
-        in_rows = instruction.op == "copy" and instruction.params.get("order") == "C"
-        instruction = with_inputs(instruction, values)
+    for old in program.instructions:
+        number = len(values)
+        if number not in needed:
+            values.append(-1)
+            continue
+        instruction = _with_inputs(old, tuple([values[v] for v in old.inputs]))
         # A result of x.copy() must lie in memory in the order of rows.
-        stays = in_rows and len(values) in results
-        values.append((new.append if stays else new.add)(instruction))
+        if old.op == "copy" and number in results and old.params.get("order") == "C":
+            values.append(new.append(instruction))
+        else:
+            values.append(new.add(instruction))
     new.program.outputs = [values[value] for value in program.outputs]
-    _own_outputs(program, new)
+    for place in newly_shared(program, new.program):
+        before, value = program.outputs[place], new.program.outputs[place]
+        like = program.instructions[before - len(program.inputs)]
+        copy = Instruction("copy", (value,), {}, like.type, like.location, like.origin)
+        new.program.outputs[place] = new.append(copy)
     return new.program
 
 
-def with_inputs(instruction: Instruction, values: Sequence[int]) -> Instruction:
-    """``instruction`` with values[v] for each operand v; itself, where that is v."""
-    inputs = tuple([values[v] for v in instruction.inputs])
+def _needed(program: Program) -> set[int]:
+    """The values that an output or an instruction with an effect is made of."""
+    needed, number = set(program.outputs), len(program.inputs) + len(program.instructions)
+    for instruction in reversed(program.instructions):
+        number -= 1
+        if number in needed or instruction.op == "raise_unless":
+            needed.add(number)
+            needed.update(instruction.inputs)
+    return needed
+
+
+def _with_inputs(instruction: Instruction, inputs: tuple[int, ...]) -> Instruction:
+    """``instruction`` with other operands."""
     if inputs == instruction.inputs:
         return instruction
-    i = instruction
-    return Instruction(i.op, inputs, i.params, i.type, i.location, i.origin)
-
-
-def _own_outputs(old: Program, new: Rewriter) -> None:
-    """Results that were different arrays stay so: copies where they have become one value.
-
-    ``return y, y.copy()`` returns two arrays, and the user may write into one.
-    """
-    outputs = new.program.outputs
-    owners: dict[int, int] = {}  # by the root, which output it is
-    for place, (before, value) in enumerate(zip(old.outputs, outputs, strict=True)):
-        root = _root(new.program, value)
-        first = owners.setdefault(root, place)
-        is_input = root < len(old.inputs)
-        if first == place and not is_input:
-            continue
-        # It may have been so in the old program.
-        if _root(old, before) == (root if is_input else _root(old, old.outputs[first])):
-            continue
-        like = old.instructions[before - len(old.inputs)]
-        type_ = new.type_of(value)
-        copy = Instruction("copy", (value,), {}, type_, like.location, like.origin)
-        outputs[place] = new.append(copy)
-
-
-def _root(program: Program, value: int) -> int:
-    """The value whose memory ``value`` may share."""
-    n = len(program.inputs)
-    while value >= n and program.instructions[value - n].op in VIEWS:
-        value = program.instructions[value - n].inputs[0]
-    return value
+    # As dataclasses.replace, which takes five times as long; a program has thousands.
+    new = object.__new__(Instruction)
+    new.__dict__.update(instruction.__dict__, inputs=inputs)
+    return new
