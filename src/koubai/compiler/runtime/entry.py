@@ -110,7 +110,7 @@ def _library() -> Library:
     imports = {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in names}
     imports["PyArray_Empty"] = _numpys(_EMPTY)
     imports["ndarray"], imports["None"] = id(np.ndarray), id(None)
-    return compile_text(_enter() + _API, ["enter"], imports, level=2)
+    return compile_text(_enter() + _API, ["enter"], imports)
 
 
 def _numpys(number: int) -> int:
