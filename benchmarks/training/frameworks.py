@@ -13,7 +13,8 @@ import numpy as np
 class Framework:
     """Attributes:
     array: from a NumPy array to one of the framework's.
-    wait: until a result is there; JAX returns before it has computed.
+    wait: until a result is there; JAX returns before it has computed, and all that one call
+        returns is there at once.
     numbers: from a loss (or an array of them) to NumPy.
     """
 
