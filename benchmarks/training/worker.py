@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.training.frameworks import FRAMEWORKS
 from benchmarks.training.workload import Batch
 
-CHECKED = 20  # steps whose losses are told
+CHECKED = 20  # calls before the first turn, whose losses are told
 
 
 def main(workload: str, name: str) -> None:
@@ -43,30 +43,32 @@ def main(workload: str, name: str) -> None:
     before = _peak_memory()
     step = entrant.build(module.WORKLOAD.start())
 
-    losses: list[float] = []
-    start = time.perf_counter()
-    try:
-        loss = framework.wait(step(*batches[0]))
-    except RuntimeError as error:
-        if not entrant.may_fail:
-            raise
-        return answer(left_out=str(error).strip().splitlines()[0])
-    first = time.perf_counter() - start
     turns = itertools.cycle(batches)
-    next(turns)  # the one of the first step
-    if loss is not None:
-        losses += np.ravel(framework.numbers(loss)).tolist()
-        while len(losses) < CHECKED:
-            losses += np.ravel(framework.numbers(step(*next(turns)))).tolist()
-    answer(first=first, losses=losses[:CHECKED])
 
-    for line in sys.stdin:
-        count = int(line)
+    def run(calls: int) -> tuple[float, Any]:
+        """The seconds that so many calls take, and the last loss."""
         start = time.perf_counter()
-        for batch in itertools.islice(turns, count):
+        for batch in itertools.islice(turns, calls):
             loss = step(*batch)
         framework.wait(loss)
-        seconds = time.perf_counter() - start
+        return time.perf_counter() - start, loss
+
+    first: list[float] = []
+    losses: list[float] = []
+    while len(first) < CHECKED:
+        try:
+            seconds, loss = run(1)
+        except RuntimeError as error:
+            if not entrant.may_fail:
+                raise
+            return answer(left_out=str(error).strip().splitlines()[0])
+        first.append(seconds)
+        if loss is not None:
+            losses += np.ravel(framework.numbers(loss)).tolist()
+    answer(first=first[0], second=first[1], losses=losses[:CHECKED])
+
+    for line in sys.stdin:
+        seconds, _ = run(int(line))
         grown = None if before is None else _peak_memory() - before
         answer(seconds=seconds / entrant.steps, memory=grown)
     return None
@@ -84,19 +86,20 @@ def _convert(batches: Any, to_array: Any) -> list[Batch]:
 
 def _forget_peak() -> None:
     """Let the peak begin anew: loading the data may have taken more than training will."""
-    if _STATUS.exists():
-        Path("/proc/self/clear_refs").write_text("5")
+    if _CLEAR.exists():
+        _CLEAR.write_text("5")  # proc(5): VmHWM begins at what is held now
 
 
 def _peak_memory() -> int | None:
-    """The most bytes of memory that this process has held at once; None if not on Linux."""
-    if not _STATUS.exists():
+    """The most bytes of memory that this process has held at once; None where Linux is not."""
+    if not _CLEAR.exists():
         return None
-    (peak,) = (s for s in _STATUS.read_text().splitlines() if s.startswith("VmHWM"))
+    status = Path("/proc/self/status").read_text()
+    (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024
 
 
-_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
 
 
 if __name__ == "__main__":
