@@ -19,6 +19,7 @@ import ctypes
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -125,8 +126,7 @@ def _library() -> Library:
 
 def _numpys(number: int) -> int:
     """The address of a function of NumPy's."""
-    from numpy._core import _multiarray_umath as umath
-
+    umath = import_module("numpy._core._multiarray_umath")
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     functions = get(umath._ARRAY_API, None)

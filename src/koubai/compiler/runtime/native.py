@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.codegen.elementwise import is_elementwise
-from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
 from koubai.compiler.codegen.kernel import ERROR, FIRST, WORKSPACE
+from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
 from koubai.compiler.codegen.reductions import COMBINE
 from koubai.compiler.codegen.schedule import Step, schedule
 from koubai.compiler.interpret import interpret
@@ -42,9 +42,7 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     return is_elementwise(op, dtypes, result)
 
 
-def native_program(
-    program: Program, state: Sequence[tuple[int, int]] = ()
-) -> NativeProgram | None:
+def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> NativeProgram | None:
     """Machine code for ``program``; None if a dtype in it is unknown to the code generator.
 
     Args:
