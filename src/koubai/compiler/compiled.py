@@ -17,7 +17,7 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
@@ -28,6 +28,10 @@ from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import tracing
 from koubai.compiler.trace.world import World, constant_key
+
+if TYPE_CHECKING:
+    from koubai.compiler.report.explain import Explanation
+    from koubai.compiler.report.lower import Lowered
 
 log = logging.getLogger("koubai.compile")
 
@@ -41,6 +45,8 @@ class Compiled:
 
     Attributes:
         known: the inputs that are numbers of NumPy's for whose values it was compiled.
+        native: its machine code; None if there can't be any, and NumPy runs it.
+        paths: of each input, where it was found.
         shortcuts: how many have been made.
     """
 
@@ -49,6 +55,7 @@ class Compiled:
     kept: list[Any]
     known: list[int]
     native: NativeProgram | None
+    paths: list[str]
     shortcuts: int = 0
 
     def run(self, arrays: list[Any]) -> list[Any]:
@@ -113,16 +120,75 @@ class CompiledFunction:
             return self.function(*args, **kwargs)
         return self._long_way(args, kwargs)
 
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """What the program for these arguments consists of, and why: ``print`` it.
+
+        Its inputs and state, the kernels with the lines of your code that each computes, why they
+        are not fewer, what NumPy runs, and the memory that it takes. It is compiled if need be;
+        nothing is run, and nothing changes.
+
+        Args:
+            args, kwargs: as for a call; none stand for the program that was compiled last, if
+                there is one.
+
+        >>> import koubai, numpy as np
+        >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))
+        >>> len(f.explain(np.zeros((2, 3))).kernels)
+        1
+        """
+        from koubai.compiler.report.explain import explanation  # here: rarely asked for
+
+        return explanation(self._asked_for(args, kwargs), self.name)
+
+    def profile(self, *args: Any, **kwargs: Any) -> Explanation:
+        """As ``explain``, with the time that each kernel takes, for exactly these arguments.
+
+        Each kernel is run many times by itself, on copies of all arrays: nothing changes. What one
+        kernel leaves in the processor's cache for the next is not seen that way, so the sum of
+        their times may be more or less than that of the whole program, which is given, too.
+
+        >>> import koubai, numpy as np
+        >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))
+        >>> f.profile(np.zeros((2, 3))).kernels[0].seconds > 0
+        True
+        """
+        from koubai.compiler.report.explain import explanation
+        from koubai.compiler.report.profile import profiled
+
+        world = World(self.function, args, kwargs)
+        compiled = self._compiled_for(world, args, kwargs)
+        return profiled(explanation(compiled, self.name), compiled, world.arrays)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The program for these arguments in all its stages, as texts; arguments as ``explain``'s.
+
+        ``program`` as it was traced, ``optimized`` by the passes, fused into ``kernels``, and these
+        as ``llvm`` and ``assembly``. Nothing is run.
+
+        >>> import koubai, numpy as np
+        >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))
+        >>> print(f.lower(np.zeros((2, 3))).kernels)
+        0: nest over 2 x 3
+            %1 = exp(%0[3i + j]) : float64
+            %3 = multiply(%1, 2.0) : float64
+            %4 = sum(%3) over i, j : float64                            -> %4[0]
+        """
+        from koubai.compiler.report.lower import lowered
+
+        return lowered(self._asked_for(args, kwargs), self.name)
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def _asked_for(self, args: Any, kwargs: dict[str, Any]) -> Compiled:
+        if not args and not kwargs and self.cache.compiled:
+            return list(self.cache.compiled.values())[-1]
+        return self._compiled_for(World(self.function, args, kwargs), args, kwargs)
+
     def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
         cache, world = self.cache, World(self.function, args, kwargs)
-        while (compiled := cache.compiled.get(self._key(world))) is None:
-            try:
-                cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
-            except NeedsNumber as error:
-                known = cache.known.setdefault(world.key, set())
-                if error.number in known:
-                    raise
-                known.add(error.number)
+        compiled = self._compiled_for(world, args, kwargs)
         if compiled.shortcuts < SHORTCUTS:
             way = shortcut(world, compiled.results, compiled.known)
             if way is not None:
@@ -131,6 +197,18 @@ class CompiledFunction:
         outputs = compiled.run(world.arrays)
         return compiled.results.place(outputs, world)
 
+    def _compiled_for(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
+        cache = self.cache
+        while (compiled := cache.compiled.get(self._key(world))) is None:
+            try:
+                cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
+            except NeedsNumber as error:
+                known = cache.known.setdefault(world.key, set())
+                if error.number in known:
+                    raise
+                known.add(error.number)
+        return compiled
+
     def _known(self, world: World) -> list[int]:
         return sorted(self.cache.known.get(world.key, ()))
 
@@ -138,9 +216,9 @@ class CompiledFunction:
         return (world.key, *[constant_key(world.arrays[i]) for i in self._known(world)])
 
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
-        log.info("compiling %s", getattr(self.function, "__name__", self.function))
+        log.info("compiling %s", self.name)
         known = self._known(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)
         native = native_program(run.program, run.results.state)
-        return Compiled(run.program, run.results, world.kept, known, native)
+        return Compiled(run.program, run.results, world.kept, known, native, world.paths)

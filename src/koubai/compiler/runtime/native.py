@@ -117,20 +117,28 @@ class NativeProgram:
 
     def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
         with self.lock:
-            for i, x in enumerate(inputs):
-                self._set(i, np.asarray(x, order="C"))
-            for b in self.plan.outputs:
-                type_ = self.plan.types[b]
-                self._set(b, np.empty(type_.shape, type_.dtype))
-            self.error[0] = 0
+            self.load(inputs)
             for run in self.runs:
-                if isinstance(run, Fallback):
-                    self._run_by_numpy(run)
-                else:
-                    drive(self.table, run)
+                self.execute(run)
                 if self.error[0]:
                     return interpret(self.program, inputs)  # which says what is wrong
             return [self.buffers[b] for b in self.plan.outputs]
+
+    def load(self, inputs: Sequence[Any]) -> None:
+        """Put the inputs, and new arrays for the outputs, into the table."""
+        for i, x in enumerate(inputs):
+            self._set(i, np.asarray(x, order="C"))
+        for b in self.plan.outputs:
+            type_ = self.plan.types[b]
+            self._set(b, np.empty(type_.shape, type_.dtype))
+        self.error[0] = 0
+
+    def execute(self, run: Any) -> None:
+        """A run of steps, or one that NumPy runs; the table has been loaded."""
+        if isinstance(run, Fallback):
+            self._run_by_numpy(run)
+        else:
+            drive(self.table, run)
 
     def _set(self, buffer: int, x: Any) -> None:
         if buffer in self.schedule.slots:
@@ -138,15 +146,15 @@ class NativeProgram:
             self.table[self.schedule.slots[buffer]] = x.ctypes.data
 
     def _run_by_numpy(self, step: Fallback) -> None:
-        operands = [self._view(x) for x in step.operands]
+        operands = [self.view(x) for x in step.operands]
         result = PRIMITIVES[step.instruction.op].run(*operands, **step.instruction.params)
         if step.value in self.schedule.slots:
             shape = self.plan.types[step.value].shape  # a program may give it another as output
             self._set(step.value, np.array(result, order="C").reshape(shape))
         else:
-            self._view(whole(step.value, step.instruction.type.shape))[...] = result
+            self.view(whole(step.value, step.instruction.type.shape))[...] = result
 
-    def _view(self, x: Layout) -> Any:
+    def view(self, x: Layout) -> Any:
         """A layout of a buffer as an array."""
         dtype = self.plan.types[x.buffer].dtype
         if x.buffer in self.schedule.slots:
