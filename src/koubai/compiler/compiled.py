@@ -143,9 +143,15 @@ class CompiledFunction:
     def profile(self, *args: Any, **kwargs: Any) -> Explanation:
         """As ``explain``, with the time that each kernel takes, for exactly these arguments.
 
-        Each kernel is run many times by itself, on copies of all arrays: nothing changes. What one
-        kernel leaves in the processor's cache for the next is not seen that way, so the sum of
-        their times may be more or less than that of the whole program, which is given, too.
+        Each kernel is run many times by itself, and its results are thrown away: nothing changes.
+        By itself it finds its operands in the processor's cache, if they have room there; so the
+        sum of the times may differ from that of the whole program, which is given, too.
+
+        Args:
+            args, kwargs: as for a call.
+
+        Raises:
+            what a call would: an IndexError, for instance.
 
         >>> import koubai, numpy as np
         >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))

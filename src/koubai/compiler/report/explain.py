@@ -32,7 +32,7 @@ KINDS: dict[type[Kernel], tuple[str, str]] = {
     Nest: ("nest", "a loop nest"),
     Product: ("product", "a product"),
     Check: ("check", "a check"),
-    Fallback: ("numpy", "which NumPy runs"),
+    Fallback: ("numpy", "what NumPy runs"),
 }
 
 
@@ -77,7 +77,7 @@ class Stored:
     Attributes:
         value: its number in the program; copies that were added have higher ones.
         type: its dtype and shape.
-        bytes: its size.
+        bytes: the size of what the kernel writes; a part, where several write one value.
         to: where it goes: "workspace"; the path of the input whose place it takes; what else the
             function assigns, "assigned as grad"; "result", what it returns.
     """
@@ -283,8 +283,10 @@ def _stored(native: NativeProgram, kernel: Kernel, places: dict[int, str]) -> li
     values = sorted(kernel.stored) if isinstance(kernel, Nest) else [kernel.value]
     found = []
     for value in values:
-        to = places.get(value, "workspace")
-        found.append(Stored(value, plan.types[value], bytes_of(plan, value), to))
+        type_, size = plan.types[value], bytes_of(plan, value)
+        if isinstance(kernel, Nest) and kernel.nodes[value].through is None:  # it may be a part
+            size = type_.dtype.itemsize * _elements(kernel, kernel.nodes[value].store)
+        found.append(Stored(value, type_, size, places.get(value, "workspace")))
     return found
 
 
@@ -299,7 +301,7 @@ def _why(plan: Plan, k: int) -> list[str]:
         return [_no_code(plan, kernel)]
     parts = [op for _, x in _instructions(plan, kernel) if (op := x.op) in PARTS]
     if parts:
-        return [f"{parts[0]} writes into a part of an array"]
+        return [f"{parts[0]} fills an array part by part"]
     apart = plan.apart.get(k, {})
     return [_apart(plan, kernel, other, why) for other, why in apart.items()] or [
         "no kernel before it computes its operands, and no nest reads them"
@@ -310,7 +312,7 @@ def _apart(plan: Plan, nest: Nest, k: int, why: str) -> str:
     """Why ``nest`` is no part of kernel ``k``."""
     other = plan.kernels[k]
     if not isinstance(other, Nest):
-        return f"after kernel {k}, {KINDS[type(other)][1]}"
+        return f"it comes after {KINDS[type(other)][1]}, where no nest goes on"
     reads = [x.buffer for node in nest.nodes.values() for x in node.reads]
     for b in reads:
         if b in other.nodes and other.nodes[b].is_total:  # the best reason, if there are several
@@ -340,12 +342,16 @@ def _moved(plan: Plan, kernel: Kernel) -> int:
     elements: dict[int, int] = {}
     for x in accesses:
         if plan.literal(x.buffer) is None:
-            n = math.prod(n for n, step in zip(kernel.domain, x.strides, strict=True) if step)
-            elements[x.buffer] = elements.get(x.buffer, 0) + n
+            elements[x.buffer] = elements.get(x.buffer, 0) + _elements(kernel, x)
     types = plan.types
     return sum(
         min(n, math.prod(types[b].shape)) * types[b].dtype.itemsize for b, n in elements.items()
     )
+
+
+def _elements(nest: Nest, x: Access) -> int:
+    """How many different ones the loops come to."""
+    return math.prod(n for n, step in zip(nest.domain, x.strides, strict=True) if step)
 
 
 def _memory(native: NativeProgram) -> Memory:

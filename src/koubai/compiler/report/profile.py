@@ -2,14 +2,15 @@
 
 A kernel runs when its operands are there, before a later one makes use of their room in the
 workspace; and running it again gives the same, but for what is added into an array by indices,
-which is put back. The program is a copy with memory of its own, so others may call it meanwhile.
+which is put back. The program is a copy with memory of its own, so others may call it meanwhile;
+and its outputs are new arrays, also of state that a call writes in place, so nothing changes.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -40,19 +41,18 @@ def profiled(explanation: Explanation, compiled: Compiled, arrays: Sequence[Any]
     if compiled.native is None:
         return explanation
     program = NativeProgram(compiled.native.program)
-    inputs = [np.array(x, order="C") for x in arrays]
-    program.load(inputs)
+    program.load(arrays)
     seconds: dict[int, float] = {}
     for kernel, run in _by_kernel(program):
         program.execute(run)
         if program.error[0]:
-            interpret(program.program, inputs)  # which says what is wrong
+            interpret(program.program, arrays)  # which says what is wrong
         seconds[id(kernel)] = _seconds(program, kernel, run)
     kernels = [
         replace(info, seconds=seconds.get(id(kernel), 0.0))
         for info, kernel in zip(explanation.kernels, program.plan.kernels, strict=True)
     ]
-    total = _measured(lambda count: program.runs * count, program) if program.runs else 0.0
+    total = _measured(program, program.runs) if program.runs else 0.0
     return replace(explanation, kernels=kernels, seconds=total)
 
 
@@ -81,23 +81,26 @@ def _seconds(program: NativeProgram, kernel: Kernel, run: Any) -> float:
     ]
     before = [x.copy() for x in added]
 
-    if isinstance(run, Fallback):
-        seconds = _measured(lambda count: [run] * count, program)
-    else:
-        seconds = _measured(lambda count: [np.tile(run, (count, 1))], program)
+    seconds = _measured(program, [run])
     for x, old in zip(added, before, strict=True):
         x[...] = old
     return seconds
 
 
-def _measured(runs: Callable[[int], list[Any]], program: NativeProgram) -> float:
-    """The median time of one repetition, where ``runs(count)`` are so many."""
-    count = 1
-    while (seconds := _time(program, runs(count))) < SAMPLE and count < MOST:
+def _measured(program: NativeProgram, runs: list[Any]) -> float:
+    """The median time that ``runs`` take, one after the other."""
+    count, repeated = 1, runs
+    while (seconds := _time(program, repeated)) < SAMPLE and count < MOST:
         count *= 4
-    repeated = runs(count)
+        repeated = _repeated(runs, count)
     samples = max(5, min(50, int(BUDGET / seconds)))
     return median(_time(program, repeated) for _ in range(samples)) / count
+
+
+def _repeated(runs: list[Any], count: int) -> list[Any]:
+    """Native code alone is called once for all repetitions."""
+    is_native = len(runs) == 1 and not isinstance(runs[0], Fallback)
+    return [np.tile(runs[0], (count, 1))] if is_native else runs * count
 
 
 def _time(program: NativeProgram, runs: list[Any]) -> float:

@@ -31,7 +31,7 @@ def rendered(x: Explanation) -> Group:
 def _sections(x: Explanation) -> Iterator[Any]:
     yield Text(_head(x))
     yield from _section("Inputs", _inputs(x))
-    if x.interpreted:
+    if not x.kernels:
         return
     yield from _section("Kernels", _kernels(x))
     if any(kernel.kind == "numpy" for kernel in x.kernels):
@@ -48,18 +48,21 @@ def _section(title: str, *contents: Any) -> Iterator[Any]:
         yield Padding(content, (0, 0, 0, 2))
 
 
-def _table(**columns: str) -> Table:
-    """Columns by name, with how they are justified; one that is "wrapped" takes what is left."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="italic")
-    for name, justify in columns.items():
-        wrapped = justify == "wrapped"
-        table.add_column(
-            name.replace("_", " "),
-            justify="right" if justify == "right" else "left",
-            no_wrap=not wrapped,
-            overflow="fold",
-        )
-    return table
+class _Table(Table):
+    """Columns by name, with how they are justified; those that are "wrapped" take what is left."""
+
+    def __init__(self, **columns: str) -> None:
+        super().__init__(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="italic")
+        for name, justify in columns.items():
+            self.add_column(
+                name.replace("_", " "),
+                justify="right" if justify == "right" else "left",
+                no_wrap=justify != "wrapped",
+                overflow="fold",
+            )
+
+    def row(self, *cells: str) -> None:
+        self.add_row(*map(Text, cells))  # a Text is taken as it stands, a str may have markup
 
 
 def _head(x: Explanation) -> str:
@@ -70,13 +73,13 @@ def _head(x: Explanation) -> str:
         )
     kinds = Counter(kernel.kind for kernel in x.kernels)
     counts = ", ".join(f"{n} {_KINDS[kind][n > 1]}" for kind, n in kinds.items())
-    how = "in one native call" if x.one_call else "in turns of native code and NumPy"
+    how = "one native call of" if x.one_call else "native code and NumPy in turns,"
     if not x.kernels:
-        how = "and nothing to compute"
+        return f"{x.name}: nothing to compute"
     return (
-        f"{x.name}: {_plural(len(x.kernels), 'kernel')} {how}{f' ({counts})' if counts else ''}\n"
-        f"{x.traced} instructions were traced, {x.live} are left after the passes; of these"
-        f" {len(x.free)} are views or constants, and no work"
+        f"{x.name}: {how} {_plural(len(x.kernels), 'kernel')} ({counts})\n"
+        f"instructions: {x.traced} as traced, {x.live} after the passes; {len(x.free)} of these are"
+        " views or constants, which take no time"
     )
 
 
@@ -91,9 +94,9 @@ _KINDS = {
 def _inputs(x: Explanation) -> Any:
     if not x.inputs:
         return Text("none")
-    table = _table(value="right", type="left", found_at="wrapped", state="left")
+    table = _Table(value="right", type="left", found_at="wrapped", state="left")
     for i in x.inputs:
-        table.add_row(f"%{i.number}", str(i.type), i.path, _STATES[i.state])
+        table.row(f"%{i.number}", str(i.type), i.path, _STATES[i.state])
     return table
 
 
@@ -106,17 +109,15 @@ _STATES = {
 
 
 def _kernels(x: Explanation) -> Any:
-    if not x.kernels:
-        return Text("none")
-    table = _table(no="right", kind="left", loops="left", computes="wrapped", stores="wrapped")
+    table = _Table(no="right", kind="left", loops="left", computes="wrapped", stores="wrapped")
     for kernel in x.kernels:
         stores = [f"%{s.value} {size(s.bytes)} {_to(s.to)}" for s in kernel.stored]
-        table.add_row(
+        table.row(
             str(kernel.number),
             kernel.kind,
             _loops(kernel),
-            Text("\n".join(_line(line) for line in kernel.lines)),
-            Text("\n".join(stores)),
+            "\n".join(_line(line) for line in kernel.lines),
+            "\n".join(stores),
         )
     return table
 
@@ -140,55 +141,57 @@ def _to(to: str) -> str:
 
 
 def _reasons(x: Explanation) -> Any:
-    table = _table(no="wrapped", why="wrapped")
+    table = _Table(no="wrapped", why="wrapped")
     numbers: dict[tuple[str, ...], list[str]] = {}
     for kernel in x.kernels:
         if kernel.kind != "numpy":
             numbers.setdefault(tuple(kernel.why), []).append(str(kernel.number))
     for why, found in numbers.items():
-        table.add_row(", ".join(found), Text("\n".join(why)))
+        table.row(", ".join(found), "\n".join(why))
     return table
 
 
 def _by_numpy(x: Explanation) -> Any:
-    table = _table(no="right", computes="wrapped", why="wrapped")
+    table = _Table(no="right", computes="wrapped", why="wrapped")
     for kernel in x.kernels:
         if kernel.kind == "numpy":
             lines = "\n".join(_line(line) for line in kernel.lines)
-            table.add_row(str(kernel.number), Text(lines), Text("\n".join(kernel.why)))
+            table.row(str(kernel.number), lines, "\n".join(kernel.why))
     return table
 
 
 def _memory(x: Explanation) -> Any:
     m = x.memory
-    table = _table(bytes="right", what="wrapped")
-    table.add_row(size(m.workspace), "the workspace: between kernels, used by every call again")
-    table.add_row(size(m.unshared), "what it would be if no value took the room of another")
-    table.add_row(size(m.never), "never in memory: computed and used within one kernel")
+    table = _Table(bytes="right", what="wrapped")
+    table.row(size(m.workspace), "the workspace: between kernels, used by every call again")
+    table.row(size(m.unshared), "what it would be if no value took the room of another")
+    table.row(size(m.never), "never in memory: computed and used within one kernel")
     return table
 
 
 def _times(x: Explanation) -> Any:
-    table = _table(no="right", kind="left", loops="left", µs="right", share="right", rate="right")
+    table = _Table(no="right", kind="left", loops="left", µs="right", share="right", rate="right")
     total = sum(kernel.seconds or 0.0 for kernel in x.kernels)
-    for kernel in x.kernels:
-        seconds = kernel.seconds or 0.0
+
+    def row(no: str, kind: str, loops: str, kernels: list[KernelInfo]) -> None:
+        seconds = sum(kernel.seconds or 0.0 for kernel in kernels)
         share = f"{seconds / total:.1%}" if total else ""
-        loops = _loops(kernel).replace("\n", " ")
-        table.add_row(
-            str(kernel.number), kernel.kind, loops, f"{seconds * 1e6:.2f}", share, _rate(kernel)
-        )
-    table.add_row("", "sum", "", f"{total * 1e6:.2f}", "", "")
+        table.row(no, kind, loops, f"{seconds * 1e6:.2f}", share, _rate(kind, kernels, seconds))
+
+    for kernel in x.kernels:
+        row(str(kernel.number), kernel.kind, _loops(kernel).replace("\n", " "), [kernel])
+    for kind in sorted({kernel.kind for kernel in x.kernels}):
+        kernels = [kernel for kernel in x.kernels if kernel.kind == kind]
+        row("", kind, f"all {len(kernels)} of them", kernels)
+    row("", "sum", "", x.kernels)
     return table
 
 
-def _rate(kernel: KernelInfo) -> str:
-    if not kernel.seconds:
-        return ""
-    if kernel.flops:
-        return f"{kernel.flops / kernel.seconds / 1e9:.1f} GFLOP/s"
-    if kernel.kind == "nest":
-        return f"{kernel.moved / kernel.seconds / 1e9:.1f} GB/s"
+def _rate(kind: str, kernels: list[KernelInfo], seconds: float) -> str:
+    if seconds and kind == "product":
+        return f"{sum(kernel.flops for kernel in kernels) / seconds / 1e9:.1f} GFLOP/s"
+    if seconds and kind == "nest":
+        return f"{sum(kernel.moved for kernel in kernels) / seconds / 1e9:.1f} GB/s"
     return ""
 
 
