@@ -271,7 +271,7 @@ def test_profile() -> None:
     assert step.explain(X, T).seconds is None
 
 
-def test_profile_runs_what_a_call_runs() -> None:
+def test_profile_runs_what_a_call_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels meet the numbers that they meet in a call, though each runs many times: what a
     scatter adds up picks an element here, and an index that is too large is an error."""
 
@@ -281,7 +281,9 @@ def test_profile_runs_what_a_call_runs() -> None:
         return x[w.grad.astype(np.int64)]
 
     step = koubai.compile(f)
-    step.profile(np.arange(3.0), np.array([0, 1, 1]))
+    with monkeypatch.context() as patch:  # which is asked when something is wrong
+        patch.setattr("koubai.compiler.report.profile.interpret", pytest.fail)
+        step.profile(np.arange(3.0), np.array([0, 1, 1]))
     with pytest.raises(IndexError, match="index 3 is out of bounds"):
         step.profile(np.arange(3.0), np.array([1, 1, 1]))
     step, state = training_step()
@@ -290,6 +292,17 @@ def test_profile_runs_what_a_call_runs() -> None:
         step.profile(X, T + 5)
         pytest.fail("labels that are too large")
     assert_same(before.__dict__, state.__dict__)
+
+
+def test_profile_leaves_the_program_alone() -> None:
+    """It has memory of its own: a call in another thread finds its table as it was."""
+    step, _ = training_step()
+    step(X, T)
+    native = next(iter(step.cache.compiled.values())).native
+    table, work = native.table.copy(), native.workspace.copy()
+    step.profile(X * 2, T)
+    assert_same(native.table, table)
+    assert_same(native.workspace, work)
 
 
 def test_which_program() -> None:
