@@ -321,7 +321,7 @@ def _apart(plan: Plan, nest: Nest, k: int, why: str) -> str:
 
 
 def _no_code(plan: Plan, kernel: Fallback) -> str:
-    types = [str(plan.types[x.buffer].dtype) for x in kernel.operands]
+    types = sorted({str(plan.types[x.buffer].dtype) for x in kernel.operands})
     op = kernel.instruction.op
     return f"there is no native code for {op}" + (f" of {', '.join(types)}" if types else "")
 
