@@ -38,7 +38,7 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
 
     Returns:
         A function with the same arguments and results. Its ``programs`` are those compiled so far;
-        ``explain``, ``profile`` and ``lower``, called with its arguments, show what they consist of.
+        ``explain``, ``profile`` and ``lower``, called with its arguments, show what is in them.
 
     Raises:
         TraceError: when called, for what cannot be compiled: decisions on the numbers in an array,

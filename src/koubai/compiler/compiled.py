@@ -2,10 +2,10 @@
 
 The first call with a new world runs the function on traced arrays: every array of the world is
 replaced by a traced one, the function runs, and everything is put back. What it wrote down is the
-program, which becomes machine code; what it left in the world (``p.data``, the optimizer's ``m[0]``, ``self.x``) and what it
-returned are the program's outputs. Each call looks at the world anew: if nothing but the numbers in
-arrays has changed, the program runs on them, and its outputs are put where the function would have
-put them.
+program, which becomes machine code; what it left in the world (``p.data``, the optimizer's
+``m[0]``, ``self.x``) and what it returned are the program's outputs. Each call looks at the world
+anew: if nothing but the numbers in arrays has changed, the program runs on them, and its outputs
+are put where the function would have put them.
 
 The look at the world is what takes time in a small step. From the first long look at a structure a
 shortcut is made, for native code; see shortcut.py.
