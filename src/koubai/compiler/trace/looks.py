@@ -151,9 +151,11 @@ class Looks:
         """An array like ``x``, or a number of NumPy's: an input."""
         if isinstance(x, np.generic):
             self.new(place, x)
+        elif self.complete and x.dtype.type in _NUMBERS:
+            kind = layouts.word(id(x.dtype) + layouts.KIND)
+            self._look("ARRAY", place, self._ref(type(x)), kind, x.ndim, *x.shape)
         else:
-            like = (self._ref(type(x)), self._ref(x.dtype), x.ndim, *x.shape)
-            self._look("ARRAY", place, *like)
+            self.cannot()
         self.arrays.append(place)
 
     def parts(self, place: int, x: Any) -> int:
