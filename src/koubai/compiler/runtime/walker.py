@@ -606,7 +606,7 @@ def _library() -> Any:
         ]
     )
     # The optimiser takes three times as long as the rest, for a tenth of the time of a call.
-    return compile_text(text, ["look", "write"], imports, level=0)
+    return compile_text(text, ["look", "write"], imports)
 
 
 class _Method(ctypes.Structure):
