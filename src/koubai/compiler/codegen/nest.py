@@ -308,8 +308,8 @@ class _NestEmitter:
                 reads.append(load(f, t, self._address(x)))
         if node.is_total:
             t = self._partial_type(node, 1)
-            x = cast(f, Lanes(self._dtype(node.reads[0].buffer), 1), reads[0], t.dtype)
-            self._add(node, t, x, self._address(node.store))
+            term = cast(f, Lanes(self._dtype(node.reads[0].buffer), 1), reads[0], t.dtype)
+            self._add(node, t, term, self._address(node.store))
             return
         self.rows[node.value] = self._computed(node, 1, reads)
         self._store_row(node)
