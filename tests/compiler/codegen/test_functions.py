@@ -65,6 +65,7 @@ def kernel(name: str, dtype: str, lanes: int) -> str:
     return f.text()
 
 
+@functools.cache
 def module(processor: str, lanes: int) -> Any:
     """All functions, compiled for a processor."""
     texts = [kernel(name, dtype, lanes) for name in FUNCTIONS for dtype in DTYPES]

@@ -20,8 +20,11 @@ from contextlib import contextmanager
 class Emitter:
     """The body of one function; names of values and labels are its own."""
 
-    def __init__(self, name: str, parameters: Sequence[str], linkage: str = "") -> None:
+    def __init__(
+        self, name: str, parameters: Sequence[str], linkage: str = "", result: str = "void"
+    ) -> None:
         self.name, self.parameters, self.linkage = name, parameters, linkage
+        self.result = result
         self._entry: list[str] = []
         self._lines: list[str] = []
         self._count = 0
@@ -111,14 +114,14 @@ class Emitter:
         self.label(end)
 
     def text(self) -> str:
-        """The whole function, which returns nothing."""
+        """The whole function; one without a result returns at the end."""
         return "\n".join(
             [
-                f"define {self.linkage} void @{self.name}({', '.join(self.parameters)}) #0 {{",
+                f"define {self.linkage} {self.result} @{self.name}({', '.join(self.parameters)}) #0 {{",
                 "entry:",
                 *self._entry,
                 *self._lines,
-                "  ret void",
+                *["  ret void"] * (self.result == "void"),
                 "}",
             ]
         )

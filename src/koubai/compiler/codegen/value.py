@@ -138,9 +138,6 @@ class Value:
     def equals(self, y: Value | float) -> Value:
         return self._compare("==", y)
 
-    def is_nan(self) -> Value:
-        return self.op(f"fcmp uno {self.t} {self.name}, {self.name}", "bool")
-
     def any(self) -> str:
         """Whether this condition holds in one of the lanes: an i1, to branch on."""
         if self.t.count == 1:

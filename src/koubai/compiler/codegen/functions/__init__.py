@@ -1,8 +1,8 @@
 """Elementary functions in LLVM IR: arithmetic, comparisons and shifts, no call of a library.
 
 Each is written once for float32 and float64 and for any number of lanes; results are within 4 units
-in the last place (measured: under 3), and special values are those of C99's Annex F, which are
-NumPy's.
+in the last place (measured: tan 3.3, all others under 3.2, most under 2), and special values are
+those of C99's Annex F, which are NumPy's.
 """
 
 from __future__ import annotations

@@ -88,4 +88,4 @@ def scaled_expm1(x: Value, k: int) -> Value:
 def expm1(x: Value) -> Value:
     _, high = RANGE[x.t.dtype]
     y = scaled_expm1(clamp(x, -44.0, high), -1) * 2.0
-    return (x.absolute() < 1e-17).select(x, y)
+    return (x.absolute() < 1e-17).select(x, y)  # keeps -0, and all bits of subnormal numbers

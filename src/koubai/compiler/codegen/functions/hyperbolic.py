@@ -29,7 +29,7 @@ def sinh(x: Value) -> Value:
     _, high = RANGE[x.t.dtype]
     quarter = scaled_expm1(clamp(a, high=high + 0.6), -2)
     y = 2.0 * (quarter + quarter / (4.0 * quarter + 1.0))
-    return (a < 1e-17).select(x, y.copysign(x))
+    return (a < 1e-17).select(x, y.copysign(x))  # keeps all bits of subnormal numbers
 
 
 def cosh(x: Value) -> Value:

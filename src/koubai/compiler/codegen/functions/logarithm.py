@@ -122,7 +122,7 @@ def log1p_parts(x: Value) -> tuple[Value, Value]:
 
 def log1p(x: Value) -> Value:
     y = log_in_domain(log_of_parts(*log1p_parts(x)), x, -1.0)
-    return (x.absolute() < 1e-20).select(x, y)
+    return (x.absolute() < 1e-20).select(x, y)  # keeps -0
 
 
 def log2(x: Value) -> Value:

@@ -12,8 +12,10 @@ done lane by lane, behind a branch.
 
 from __future__ import annotations
 
+import itertools
 import math
 
+from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.value import Value, nearest
 
@@ -33,6 +35,9 @@ TWO_OVER_PI = int(
     16,
 )
 """2/pi times 2^1161, rounded down."""
+
+WORDS = f"<{', '.join(f'i64 {TWO_OVER_PI >> 64 * i & 2**64 - 1}' for i in range(20))}>"
+"""The same, 64 bits at a time; as a literal."""
 
 HALF_PI_BITS = 0x6487ED5110B4611A
 """pi/2 times 2^62, rounded."""
@@ -58,13 +63,14 @@ def _large_replaced(x: Value, r: Value, k: Value, bound: float) -> tuple[Value, 
     f = x.f
     before = f.block
     with f.when((x.absolute() >= bound).any()):
-        x_place, r_place, k_place = (_stored(v) for v in (x, r, k))
+        x_place, r_place, k_place = (_stored(f, str(v.t), v.name) for v in (x, r, k))
+        words = _stored(f, "<20 x i64>", WORDS)
         with f.loop("0", str(x.t.count)) as i:
             place = f.op(f"getelementptr double, ptr {x_place}, i64 {i}")
             one = Value(f, Lanes("float64", 1), f.op(f"load double, ptr {place}"))
             size = one.absolute()
             with f.when(((size >= bound) & (size < math.inf)).name):
-                for v, start in zip(_payne_hanek(one), (r_place, k_place), strict=True):
+                for v, start in zip(_payne_hanek(one, words), (r_place, k_place), strict=True):
                     place = f.op(f"getelementptr {v.t}, ptr {start}, i64 {i}")
                     f.do(f"store {v.t} {v.name}, ptr {place}")
         large_r = r.op(f"load {r.t}, ptr {r_place}")
@@ -76,28 +82,40 @@ def _large_replaced(x: Value, r: Value, k: Value, bound: float) -> tuple[Value, 
     )
 
 
-def _stored(v: Value) -> str:
-    """Where on the stack its lanes are now."""
-    place = v.f.stack(str(v.t))
-    v.f.do(f"store {v.t} {v.name}, ptr {place}")
+def _stored(f: Emitter, type_: str, value: str) -> str:
+    """Where on the stack ``value`` is now."""
+    place = f.stack(type_)
+    f.do(f"store {type_} {value}, ptr {place}")
     return place
 
 
-def _payne_hanek(x: Value) -> tuple[Value, Value]:
-    """r and k of one finite double with |x| >= 2^15."""
+def _payne_hanek(x: Value, table: str) -> tuple[Value, Value]:
+    """r and k of one finite double with |x| >= 2^15; ``table`` is where ``WORDS`` are."""
     f = x.f
     bits = x.bits()
     negative = bits < 0
     exponent = (bits >> 52) & 0x7FF
     mantissa = (bits & (2**52 - 1)) | 2**52
 
-    # |x| = mantissa 2^(exponent - 1075). In the window, the last bit's weight is 2^-190 of this.
-    shift = f.op(f"zext i64 {(2046 - exponent).name} to i1216")
-    window = f.op(f"lshr i1216 {TWO_OVER_PI}, {shift}")
-    window = f.op(f"trunc i1216 {window} to i192")
-    factor = f.op(f"zext i64 {mantissa.name} to i192")
-    product = f.op(f"mul i192 {window}, {factor}")
-    product = f.op(f"trunc i192 {f.op(f'lshr i192 {product}, 64')} to i128")
+    # |x| = mantissa 2^(exponent - 1075). The window begins at bit 2046 - exponent of TWO_OVER_PI:
+    # the last bit of its product with the mantissa has the weight 2^-190.
+    start = 2046 - exponent
+    places = [
+        f.op(f"getelementptr i64, ptr {table}, i64 {((start >> 6) + i).name}") for i in range(4)
+    ]
+    words = [f.op(f"load i64, ptr {place}") for place in places]
+    offset = (start & 63).name
+    low, middle, high = (
+        f.op(f"call i64 @llvm.fshr.i64(i64 {after}, i64 {word}, i64 {offset})")
+        for word, after in itertools.pairwise(words)
+    )
+    factor = f.op(f"zext i64 {mantissa.name} to i128")
+    low, middle, high = (
+        f.op(f"mul i128 {f.op(f'zext i64 {word} to i128')}, {factor}")
+        for word in (low, middle, high)
+    )
+    product = f.op(f"add i128 {f.op(f'shl i128 {high}, 64')}, {middle}")  # modulo 4
+    product = f.op(f"add i128 {product}, {f.op(f'lshr i128 {low}, 64')}")
 
     # Two bits of whole quarter turns, then 126 of the fraction, which is taken in [-1/2, 1/2).
     rounded = f.op(f"add i128 {product}, {2**125}")
