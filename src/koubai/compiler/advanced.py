@@ -49,7 +49,9 @@ def lookup(x: Layout, index: Sequence[Any], shapes: Sequence[Shape]) -> Lookup |
     joint = np.broadcast_shapes(*shapes)
 
     given = sum(part is not None and part is not Ellipsis for part in index)
-    offset, shape, strides, axis = x.offset, [], [], 0
+    offset, axis = x.offset, 0
+    shape: list[int] = []
+    strides: list[int] = []
     steps, first = [], None
     for part, advanced in zip(index, is_advanced, strict=True):
         if part is Ellipsis:

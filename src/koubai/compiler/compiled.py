@@ -6,6 +6,9 @@ program; what it left in the world (``p.data``, the optimizer's ``m[0]``, ``self
 returned are the program's outputs. Each call looks at the world anew: if nothing but the numbers in
 arrays has changed, the program runs on them, and its outputs are put where the function would have
 put them.
+
+The look at the world is what takes time in a small step. From the first long look at a structure a
+shortcut is made, for native code; see shortcut.py.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
 from koubai.compiler.program import Program, verify
-from koubai.compiler.runtime.native import native_program
+from koubai.compiler.runtime.native import NativeProgram, native_program
+from koubai.compiler.shortcut import Shortcut, shortcut
 from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import tracing
@@ -27,22 +31,51 @@ from koubai.compiler.trace.world import World, constant_key
 
 log = logging.getLogger("koubai.compile")
 
+SHORTCUTS = 4
+"""For one program. Worlds of one key may differ in what shortcuts know by identity."""
+
 
 @dataclass
 class Compiled:
-    """A program, what becomes of its outputs, and the objects whose identity is in the key."""
+    """A program, what becomes of its outputs, and the objects whose identity is in the key.
+
+    Attributes:
+        known: the inputs that are numbers of NumPy's for whose values it was compiled.
+        shortcuts: how many have been made.
+    """
 
     program: Program
     results: Results
     kept: list[Any]
-    native: Any = None
+    known: list[int]
+    native: NativeProgram | None
+    shortcuts: int = 0
 
     def run(self, arrays: list[Any]) -> list[Any]:
-        """The outputs of the program on these inputs."""
+        """The outputs for these inputs: arrays that nobody else holds.
+
+        An array that only the list and the world hold may be one of the outputs too, which takes
+        its place in the world.
+        """
         if self.native is None or observer.get() is not None:
-            return interpret(self.program, arrays)
-        outputs: list[Any] = self.native.run(arrays)
-        return outputs
+            return self.results.owned(interpret(self.program, arrays), arrays)
+        return self.native.run(arrays)
+
+
+@dataclass
+class Cache:
+    """All that has been compiled for one function.
+
+    Attributes:
+        compiled: by the key of the world.
+        known: by the key of a world, its NumPy scalars that decide what is compiled: their values
+            are part of the key too, as Python's numbers always are.
+        shortcuts: for calls, the latest first.
+    """
+
+    compiled: dict[Any, Compiled] = field(default_factory=dict)
+    known: dict[Any, set[int]] = field(default_factory=dict)
+    shortcuts: list[tuple[Shortcut, Compiled]] = field(default_factory=list)
 
 
 class CompiledFunction:
@@ -55,45 +88,59 @@ class CompiledFunction:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function = function
-        self.compiled: dict[Any, Compiled] = {}
-        # By the key of a world, its NumPy scalars that decide what is compiled: their values are
-        # part of the key too, as Python's numbers always are.
-        self.known: dict[Any, set[int]] = {}
+        self.cache = Cache()
 
     @property
     def programs(self) -> list[Program]:
-        return [c.program for c in self.compiled.values()]
+        return [c.program for c in self.cache.compiled.values()]
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """As a method: a compiled function of the object's own method; programs are shared."""
         bind = getattr(self.function, "__get__", None)
         if owner is None or bind is None:
             return self
-        bound = CompiledFunction(bind(owner, kind))
-        bound.compiled, bound.known = self.compiled, self.known
+        bound = object.__new__(type(self))
+        vars(bound).update(vars(self))
+        bound.function = bound.__wrapped__ = bind(owner, kind)  # type: ignore[attr-defined]
         return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for way, compiled in self.cache.shortcuts:
+            if (found := way.look(self.function, args, kwargs)) is not None:
+                arrays, others = found
+                return way.place(compiled.run(arrays), arrays, others)
         if tracing.get():  # called by a function that is being compiled: a part of it
             return self.function(*args, **kwargs)
-        world = World(self.function, args, kwargs)
-        while (compiled := self.compiled.get(self._key(world))) is None:
+        return self._long_way(args, kwargs)
+
+    def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
+        cache, world = self.cache, World(self.function, args, kwargs)
+        while (compiled := cache.compiled.get(self._key(world))) is None:
             try:
-                self.compiled[self._key(world)] = self._compile(world, args, kwargs)
+                cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
             except NeedsNumber as error:
-                known = self.known.setdefault(world.key, set())
+                known = cache.known.setdefault(world.key, set())
                 if error.number in known:
                     raise
                 known.add(error.number)
+        if compiled.shortcuts < SHORTCUTS:
+            way = shortcut(world, compiled.results, compiled.known)
+            if way is not None:
+                compiled.shortcuts += 1
+                cache.shortcuts.insert(0, (way, compiled))
         outputs = compiled.run(world.arrays)
         return compiled.results.place(outputs, world)
 
+    def _known(self, world: World) -> list[int]:
+        return sorted(self.cache.known.get(world.key, ()))
+
     def _key(self, world: World) -> Any:
-        known = sorted(self.known.get(world.key, ()))
-        return (world.key, *[constant_key(world.arrays[i]) for i in known])
+        return (world.key, *[constant_key(world.arrays[i]) for i in self._known(world)])
 
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
         log.info("compiling %s", getattr(self.function, "__name__", self.function))
-        run = repeated_run(self.function, world, args, kwargs, self.known.get(world.key, ()))
+        known = self._known(world)
+        run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)
-        return Compiled(run.program, run.results, world.kept, native_program(run.program))
+        native = native_program(run.program, run.results.state)
+        return Compiled(run.program, run.results, world.kept, known, native)

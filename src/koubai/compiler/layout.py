@@ -11,6 +11,7 @@ computed. Each value that is computed has a buffer of its own, in C order, which
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -119,7 +120,7 @@ def reshaped(x: Layout, shape: Shape) -> Layout | None:
             else:
                 new.append(axes.pop(0))
                 b *= shape[new[-1]]
-        for (_, stride), (n, following) in zip(run, run[1:], strict=False):
+        for (_, stride), (n, following) in itertools.pairwise(run):
             if stride != following * n:
                 return None
         stride = run[-1][1]

@@ -187,6 +187,12 @@ STAY: dict[str, Write] = {
     "x / x": lambda p: p("divide", X, X),
     "x - x": lambda p: p("subtract", X, X),
     "x == x": lambda p: p("equal", X, X),
+    "(integers as numbers) == 0": lambda p: p(
+        "equal", p("cast", J, dtype="float32"), p.constant(0)
+    ),
+    "(integers as numbers) != 0": lambda p: p(
+        "not_equal", p.constant(0), p("cast", J, dtype="float32")
+    ),
     "x ** 0.5": lambda p: p("pow", X, p.constant(0.5)),
     "x * [1, 1, 2]": lambda p: p("multiply", X, p.constant([1, 1, 2])),
     "not (numbers)": lambda p: p("logical_not", p("logical_not", X)),

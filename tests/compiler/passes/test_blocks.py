@@ -84,6 +84,7 @@ ALL = slice(None)
         ((slice(0, 2), ALL), (ALL, slice(2, 4))),  # along two axes
         ((slice(0, 2), slice(0, 2)), (slice(0, 2), slice(2, 4))),  # both axes are cut
         ((ALL, slice(0, None, 2)), (ALL, slice(1, None, 2))),  # with steps
+        ((ALL, slice(0, 2, 2)), (ALL, slice(2, 4, 2))),  # with gaps inside
         ((ALL, None, slice(0, 2)), (ALL, None, slice(2, 4))),  # with a new axis
     ],
 )
@@ -98,8 +99,8 @@ def test_what_is_no_whole(one: Any, other: Any) -> None:
 
 def test_sums_that_are_broadcast() -> None:
     """They stay: a row of blocks, added to each of others."""
-    p = Writing(Type(F4, (2,)), Type(F4, (3, 2)))
-    row = p("scatter_add", 0, index=(HALVES[0],), shape=(4,))
+    p = Writing(Type(F4, (1, 2)), Type(F4, (3, 2)))
+    row = p("scatter_add", 0, index=(ALL, HALVES[0]), shape=(1, 4))
     rows = p("scatter_add", 1, index=(ALL, HALVES[1]), shape=(3, 4))
     program = p.outputs(p("add", row, rows))
     assert lines(join_blocks(program)) == lines(program)

@@ -100,6 +100,14 @@ def test_sums_of_products(stack: Any) -> None:
     assert_equal_runs(program, new, inputs)
 
 
+def test_sums_in_a_wider_dtype_stay() -> None:
+    """NumPy adds integers of 32 bits up in 64."""
+    p = Writing(*[Type(np.dtype(np.int32), (5, 2, n)) for n in (3, 4)])
+    product = p("matmul", p("permute_dims", 0, axes=(0, 2, 1)), 1)
+    program = p.outputs(p("sum", product, axis=(0,)))
+    assert lines(flatten_products(program)) == lines(program)
+
+
 @pytest.mark.parametrize(
     ("axes", "axis", "b"),
     [

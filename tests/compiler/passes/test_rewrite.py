@@ -53,6 +53,14 @@ def test_copies_that_are_results() -> None:
     ]
 
 
+def test_results_that_were_read_only() -> None:
+    """They reached the user as copies: two arrays, where they have become one."""
+    p = Writing(Type(F4, (3,)))
+    y = p("exp", 0)
+    new = simplify(p.outputs(*[p("broadcast_to", y, shape=(3,)) for _ in range(2)]))
+    assert lines(new) == ["%1 = exp %0", "%2 = copy %1", "outputs %1 %2"]
+
+
 def test_copies_between_go() -> None:
     """Nothing writes into values; nor is one needed for a result that is nobody else's."""
     p = Writing(Type(F4, (3,)))

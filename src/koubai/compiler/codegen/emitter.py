@@ -115,9 +115,10 @@ class Emitter:
 
     def text(self) -> str:
         """The whole function; one without a result returns at the end."""
+        head = f"{self.linkage} {self.result} @{self.name}({', '.join(self.parameters)})"
         return "\n".join(
             [
-                f"define {self.linkage} {self.result} @{self.name}({', '.join(self.parameters)}) #0 {{",
+                f"define {head} #0 {{",
                 "entry:",
                 *self._entry,
                 *self._lines,

@@ -60,6 +60,11 @@ class Lanes:
         return text if self.count == 1 else f"splat ({self.element} {text})"
 
     @property
+    def itemsize(self) -> int:
+        """Bytes of one number."""
+        return np.dtype(self.dtype).itemsize
+
+    @property
     def suffix(self) -> str:
         """As in the names of LLVM's intrinsics: ``v8f32``."""
         bits = {"float": "f32", "double": "f64"}.get(self.element, self.element)

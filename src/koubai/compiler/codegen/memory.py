@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.lanes import Lanes
 
@@ -23,11 +21,11 @@ def load(f: Emitter, t: Lanes, pointer: str, stride: int = 1) -> str:
         return splat(f, t, load(f, Lanes(t.dtype, 1), pointer))
     m = in_memory(t)
     if t.count == 1 or stride == 1:
-        x = f.op(f"load {m}, ptr {pointer}, align {_alignment(t)}")
+        x = f.op(f"load {m}, ptr {pointer}, align {t.itemsize}")
     else:
         x = "poison"
         for i, place in enumerate(_places(f, t, pointer, stride)):
-            y = f.op(f"load {m.element}, ptr {place}, align {_alignment(t)}")
+            y = f.op(f"load {m.element}, ptr {place}, align {t.itemsize}")
             x = f.op(f"insertelement {m} {x}, {m.element} {y}, i64 {i}")
     return f.op(f"icmp ne {m} {x}, {m.constant(0)}") if t.dtype == "bool" else x
 
@@ -38,11 +36,11 @@ def store(f: Emitter, t: Lanes, x: str, pointer: str, stride: int = 1) -> None:
     if t.dtype == "bool":
         x = f.op(f"zext {t} {x} to {m}")
     if t.count == 1 or stride == 1:
-        f.do(f"store {m} {x}, ptr {pointer}, align {_alignment(t)}")
+        f.do(f"store {m} {x}, ptr {pointer}, align {t.itemsize}")
         return
     for i, place in enumerate(_places(f, t, pointer, stride)):
         y = f.op(f"extractelement {m} {x}, i64 {i}")
-        f.do(f"store {m.element} {y}, ptr {place}, align {_alignment(t)}")
+        f.do(f"store {m.element} {y}, ptr {place}, align {t.itemsize}")
 
 
 def splat(f: Emitter, t: Lanes, x: str) -> str:
@@ -56,10 +54,6 @@ def splat(f: Emitter, t: Lanes, x: str) -> str:
 def lane(f: Emitter, t: Lanes, x: str, i: int) -> str:
     """The number in lane ``i``."""
     return x if t.count == 1 else f.op(f"extractelement {t} {x}, i64 {i}")
-
-
-def _alignment(t: Lanes) -> int:
-    return np.dtype(t.dtype).itemsize
 
 
 def _places(f: Emitter, t: Lanes, pointer: str, stride: int) -> list[str]:

@@ -5,7 +5,7 @@ last axis of 50 is six steps of eight lanes and one of two. Axes that lie in mem
 walked as one. In each phase a value is computed where something that is kept needs it, so what
 nobody needs costs nothing.
 
-    define internal void @k(ptr %p0, ptr %p1, ...)      a pointer for each buffer and offset
+    define void @k(ptr %table, ptr %operands)
       totals = identity
       for outer axes:
         for each phase:
@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 from koubai.compiler.codegen.elementwise import cast, elementwise, kind
 from koubai.compiler.codegen.emitter import Emitter
+from koubai.compiler.codegen.kernel import Pointers, fail
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import element_pointer, lane, load, splat, store
 from koubai.compiler.codegen.reductions import across, combine, identity
@@ -40,11 +41,11 @@ Pointer = tuple[int, int]
 
 @dataclass
 class NestCode:
-    """The function's text, in which it is called NAME, and its arguments.
+    """The function's text, in which it is called NAME, and its operands.
 
     Attributes:
-        pointers: buffer and offset in elements, by argument.
-        may_fail: whether there is one argument more, where it writes 1 if an index is too large.
+        pointers: buffers and offsets in elements.
+        may_fail: whether it sets the error flag, if an index is too large.
     """
 
     text: str
@@ -136,9 +137,9 @@ class _NestEmitter:
     def __init__(self, nest: Nest, plan: Plan) -> None:
         self.nest, self.plan = nest, plan
         self.split = nest.split or 0
-        self.parameters: list[str] = []
+        self.f = Emitter("NAME", ["ptr %table", "ptr %operands"])
+        self.given = Pointers(self.f)
         self.pointers: dict[Pointer, str] = {}
-        self.f = Emitter("NAME", self.parameters, "internal")
         self.may_fail = False
         self.indices: list[str] = []  # of the axes that are being looped over
         self.rows: dict[int, str] = {}  # row values, as numbers
@@ -160,8 +161,6 @@ class _NestEmitter:
                     self.indices.append(loops.enter_context(f.loop("0", str(n))))
                 for phase in range(max(node.phase for node in nodes) + 1):
                     self._phase(phase)
-        if self.may_fail:
-            self.parameters.append("ptr %error")
         return NestCode(f.text(), list(self.pointers), self.may_fail)
 
     def _fill(self, node: Node) -> None:
@@ -443,8 +442,7 @@ class _NestEmitter:
     def _pointer(self, x: Access) -> str:
         key = (x.buffer, x.offset)
         if key not in self.pointers:
-            self.pointers[key] = f"%p{len(self.pointers)}"
-            self.parameters.append(f"ptr {self.pointers[key]}")
+            self.pointers[key] = self.given.add()
         return self.pointers[key]
 
     def _address(self, x: Access) -> str:
@@ -491,7 +489,7 @@ class _NestEmitter:
             total = f.op(f"add {t} {total}, {index}") if total else index
         self.may_fail = True
         with f.when(across(f, "any", t.of("bool"), bad)):
-            f.do("store i64 1, ptr %error")
+            fail(f)
         return f.op(f"select {t.of('bool')} {bad}, {t} {t.constant(0)}, {t} {total}")
 
     def _places(self, node: Node, t: Lanes, i: str) -> list[str]:

@@ -1,83 +1,80 @@
-"""Matrix products as calls of BLAS.
+"""Matrix products, by BLAS.
 
 BLAS is column-major: what lies in memory as a row-major (m, n) matrix is for it the column-major
 (n, m) transpose. So it is asked for ``outᵀ = bᵀ aᵀ``, and each operand is handed over as it lies,
 with a flag where it is the other way round.
+
+One function serves all products of a dtype. Its operands, all words of 64 bits:
+
+    a: slot, offset   b: slot, offset   out: slot, offset
+    how many products, and the bytes from one to the next in a, b and out
+    flag of b, flag of a, n, m, k, 1.0, leading of b, leading of a, 0.0, leading of out
+
+BLAS takes the addresses of numbers, and reads of each word as much as it needs.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from contextlib import ExitStack
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
-from koubai.compiler.codegen.lanes import Lanes, literal
-from koubai.compiler.codegen.memory import element_pointer
+from koubai.compiler.codegen.kernel import Pointers
 from koubai.compiler.kernels import Product
 from koubai.compiler.layout import Layout
 
 GEMM = {"float32": "sgemm", "float64": "dgemm"}
-DECLARATIONS = "\n".join(
-    f"declare void @{name}({', '.join(['ptr'] * 13)})" for name in GEMM.values()
-)
+"""BLAS's names."""
+
+_BATCH, _FLAGS = 6, 10  # where the operands of these kinds begin
 
 
-def emit_product(
-    f: Emitter,
-    product: Product,
-    dtype: str,
-    pointer: Callable[[int, int], str],
-    constant: Callable[[str, str], str],
-) -> None:
-    """Emit ``product``.
+def product_code(dtype: str) -> str:
+    """The function that computes products; it is called NAME."""
+    f = Emitter("NAME", ["ptr %table", "ptr %operands"])
+    pointers = Pointers(f)
+    a, b, out = (pointers.add() for _ in range(3))
 
-    Args:
-        pointer: of a buffer and an offset in elements, the address.
-        constant: of an LLVM type and a literal, the address of that constant.
-    """
+    def word(i: int) -> str:
+        return f.op(f"getelementptr i64, ptr %operands, i64 {i}")
+
+    count, *strides = (f.op(f"load i64, ptr {word(_BATCH + i)}") for i in range(4))
+    fixed = [f"ptr {word(_FLAGS + i)}" for i in range(10)]
+    with f.loop("0", count) as i:
+        places = []
+        for pointer, stride in zip((a, b, out), strides, strict=True):
+            step = f.op(f"mul i64 {i}, {stride}")
+            places.append(f"ptr {f.op(f'getelementptr i8, ptr {pointer}, i64 {step}')}")
+        arguments = [*fixed[:6], places[1], fixed[6], places[0], *fixed[7:9], places[2], fixed[9]]
+        f.do(f"call void @{GEMM[dtype]}({', '.join(arguments)})")
+    return f.text()
+
+
+def product_operands(product: Product, dtype: str) -> Iterator[tuple[list[Layout], list[int]]]:
+    """For each call: the layouts of a, b and out where it begins, and the words after these."""
     a, b, out = product.a, product.b, product.out
     *stack, m, k = a.shape
     n = b.shape[-1]
     if 0 in (*stack, m, n):
         return
-    if k == 0:
-        _zero(f, dtype, pointer(out.buffer, out.offset), math.prod(out.shape))
-        return
+    size = np.dtype(dtype).itemsize
+    one = int(np.ones(1, dtype).view(f"uint{8 * size}")[0])
+    flag_a, leading_a = _as_it_lies(a)
+    flag_b, leading_b = _as_it_lies(b)
+    fixed = [ord(flag_b), ord(flag_a), n, m, k, one, leading_b, leading_a, 0, n]
+    # The last axis of the stack is a loop in the function, the others are calls.
+    inner = stack[-1] if stack else 1
+    for index in itertools.product(*map(range, stack[:-1])):
+        parts = [_part(x, index) for x in (a, b, out)]
+        steps = [size * x.strides[len(stack) - 1] if stack else 0 for x in (a, b, out)]
+        yield parts, [inner, *steps, *fixed]
 
-    def integer(x: int) -> str:
-        return constant("i32", str(x))
 
-    with ExitStack() as loops:
-        indices = [
-            loops.enter_context(f.loop("0", str(length))) if length > 1 else "0" for length in stack
-        ]
-        places = []
-        for x in (a, b, out):
-            place = pointer(x.buffer, x.offset)
-            for index, stride in zip(indices, x.strides, strict=False):
-                if index != "0" and stride:
-                    step = f.op(f"mul nsw i64 {index}, {stride}")
-                    place = element_pointer(f, dtype, place, step)
-            places.append(place)
-        flag_a, leading_a = _as_it_lies(a)
-        flag_b, leading_b = _as_it_lies(b)
-        element = Lanes(dtype, 1).element
-        one, zero = constant(element, literal(dtype, 1)), constant(element, literal(dtype, 0))
-        arguments = [
-            constant("i8", str(ord(flag_b))),
-            constant("i8", str(ord(flag_a))),
-            *map(integer, (n, m, k)),
-            one,
-            places[1],
-            integer(leading_b),
-            places[0],
-            integer(leading_a),
-            zero,
-            places[2],
-            integer(n),
-        ]
-        f.do(f"call void @{GEMM[dtype]}({', '.join(f'ptr {x}' for x in arguments)})")
+def _part(x: Layout, index: tuple[int, ...]) -> Layout:
+    offset = x.offset + sum(i * s for i, s in zip(index, x.strides, strict=False))
+    return Layout(x.buffer, offset, x.shape[len(index) :], x.strides[len(index) :])
 
 
 def _as_it_lies(x: Layout) -> tuple[str, int]:
@@ -85,10 +82,5 @@ def _as_it_lies(x: Layout) -> tuple[str, int]:
     m, n = x.shape[-2:]
     rows, columns = x.strides[-2:]
     if (columns == 1 or n == 1) and (rows >= n or m == 1):
-        return "N", max(rows, n) if m > 1 else n
-    return "T", max(columns, m) if n > 1 else m
-
-
-def _zero(f: Emitter, dtype: str, pointer: str, size: int) -> None:
-    size *= 8 if dtype == "float64" else 4
-    f.do(f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {size}, i1 false)")
+        return "N", max(rows, n, 1) if m > 1 else max(n, 1)
+    return "T", max(columns, m, 1) if n > 1 else max(m, 1)

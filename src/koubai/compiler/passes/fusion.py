@@ -528,7 +528,8 @@ def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> No
 
 def _uses(program: Program) -> dict[int, int]:
     """How often each value is read, also through views, and as an output."""
-    n, roots, uses = len(program.inputs), list(range(len(program.inputs))), defaultdict(int)
+    n = len(program.inputs)
+    roots, uses = list(range(n)), defaultdict[int, int](int)
     for i, instruction in enumerate(program.instructions):
         op = instruction.op
         is_view = op in ("copy", "permute_dims", "broadcast_to", "reshape") or (

@@ -24,10 +24,11 @@ class End(Function):
     """Where a graph ends: gradients can't flow on."""
 
     _number = 0  # older than what is computed from it, as every creator is
-
-    def __init__(self, of: Variable, message: str) -> None:
-        self.message = message
-        self._outputs = (weakref.ref(of),)
+    message = (
+        "backward() outside a compiled function, of a Variable that was computed inside: it has its"
+        " value, but no history; compile the whole step, with backward() in it (or write"
+        " Variable(x.data) for a constant)"
+    )
 
     def backward(self, *gys: Any) -> Any:
         raise TraceError(self.message)
@@ -35,14 +36,20 @@ class End(Function):
     differentiable_backward = backward
 
 
-def ended(x: Variable) -> Function:
-    """The creator of ``x``, which was computed in a compiled function."""
-    return End(
-        x,
-        "backward() outside a compiled function, of a Variable that was computed inside: it has its"
-        " value, but no history; compile the whole step, with backward() in it (or write"
-        " Variable(x.data) for a constant)",
+class Beginning(End):
+    """The end that is met first: inside a compiled function, of what was computed before it."""
+
+    message = (
+        "backward() in a compiled function arrived at a Variable that was computed before the call,"
+        " with a history of its own; compute it inside, or pass Variable(x.data) in for a constant"
     )
+
+
+def ended(x: Variable, kind: type[End] = End) -> Function:
+    """The creator of ``x``, which was computed in a compiled function."""
+    end: End = object.__new__(kind)  # one for each call of a step: it should be made quickly
+    end._outputs = (weakref.ref(x),)
+    return end
 
 
 class Graphs:
@@ -57,12 +64,7 @@ class Graphs:
         """Nothing inside knows of the graphs outside."""
         for x, creator in self.creators:
             if creator is not None:
-                x._creator = End(
-                    x,
-                    "backward() in a compiled function arrived at a Variable that was computed"
-                    " before the call, with a history of its own; compute it inside, or pass"
-                    " Variable(x.data) in for a constant",
-                )
+                x._creator = ended(x, Beginning)
         for f, links in self.links:
             for name in links:
                 delattr(f, name)

@@ -11,8 +11,8 @@ numbered, so that one in two places, or within itself, is one again.
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Sequence
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -154,6 +154,8 @@ class Results:
 
     Attributes:
         written: the inputs written in place, each with the output that holds its new numbers.
+        state: pairs of an input and an output, which is put where the input was, and nowhere else.
+            The results don't refer to that input; but others may hold its array.
         assigned: container, key and recipe.
         deleted: container and key.
         orders: containers whose keys changed their order, and the keys.
@@ -185,11 +187,13 @@ class Results:
             if list(after) != natural:
                 self.orders.append((i, [describe.recipe(k, "a key") for k in after]))
         self.value = describe.recipe(value, "the returned value")
+        self.state = self._state(describe, entered)
         computed, called = graphs.changed()
         self.computed = [describe.owners[id(x)] for x in computed]
         self.called = [describe.owners[id(f)] for f in called]
         program = trace.program
         program.outputs = [x.value for x in describe.outputs]
+        self.count = len(program.outputs)
         read = {value for instruction in program.instructions for value in instruction.inputs}
         self.used = [i for i in range(len(inputs)) if i in {*read, *program.outputs}]
 
@@ -198,17 +202,44 @@ class Results:
         where = (self.assigned, self.deleted, self.orders, self.written)
         return repr((self.value, where, self.blueprints, self.views))
 
+    def _state(self, describe: _Describe, entered: list[dict[Any, Any]]) -> list[tuple[int, int]]:
+        places = [
+            (describe.inputs.get(id(entered[i].get(key.value)), -1), recipe.number)
+            for i, key, recipe in self.assigned
+            if isinstance(key, Constant) and isinstance(recipe, Output) and not recipe.scalar
+        ]
+        made = [item for b in self.blueprints for items in b.contents for item in items]
+        recipes = [recipe for _, *item in self.assigned for recipe in item] + [self.value]
+        recipes += [recipe for item in made for recipe in item]
+        recipes += [recipe for view in self.views for recipe in view.inputs]
+        used = Counter(leaf for recipe in recipes for leaf in _leaves(recipe))
+        written = {output for _, output in self.written}
+        rewritten = {i for i, _ in self.written}
+        return [
+            (i, output)
+            for i, output in places
+            if i not in {-1, *rewritten}
+            and used[Output(output, False)] == 1
+            and not used[Input(i)] + used[Output(output, True)]
+            and output not in written
+        ]
+
     def place(self, outputs: Sequence[Any], world: World) -> Any:
-        """Put the outputs of one run into the world of this call; the value to return."""
+        """Put the outputs of one run into the world of this call; the value to return.
+
+        Args:
+            outputs: as ``owned`` gives them.
+            world: that of the call.
+        """
         self._check_memory(world)
-        call = Call(self._owned(outputs, world), world)
+        call = Call(outputs, world)
         call.views = views = []
         for view in self.views:
             views.append(view.make(call))  # noqa: PERF401  # it may be a view of one before it
-        call.made = [_empty_like(blueprint.empty) for blueprint in self.blueprints]
+        call.made = [empty_like(blueprint.empty) for blueprint in self.blueprints]
         for x, blueprint in zip(call.made, self.blueprints, strict=True):
             for place, recipes in zip(containers(x), blueprint.contents, strict=True):
-                _fill(place, {key.make(call): recipe.make(call) for key, recipe in recipes})
+                fill(place, {key.make(call): recipe.make(call) for key, recipe in recipes})
             if isinstance(x, Variable):
                 x._creator = ended(x) if blueprint.computed else None
         value = self.value.make(call)
@@ -244,9 +275,9 @@ class Results:
                         f" {world.paths[j]}: assign a new array instead, or keep copies"
                     )
 
-    def _owned(self, outputs: Sequence[Any], world: World) -> list[Any]:
+    def owned(self, outputs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
         """The outputs as arrays that belong to nobody else, and that nothing is written into."""
-        written = [world.arrays[i] for i, _ in self.written]
+        written = [arrays[i] for i, _ in self.written]
         return [
             x.copy("K")
             if not x.flags.writeable or any(np.may_share_memory(x, other) for other in written)
@@ -314,7 +345,7 @@ class _Describe:
         number = self.made[id(x)] = len(self.blueprints)
         self.alive.append(x)
         computed = isinstance(x, Variable) and x._creator is not None
-        blueprint = Blueprint(_empty_like(x), [], computed)
+        blueprint = Blueprint(empty_like(x), [], computed)
         self.blueprints.append(blueprint)
         blueprint.contents += [self.items(place.read()) for place in found]
         return Made(number)
@@ -327,7 +358,16 @@ class _Describe:
         ]
 
 
-def _empty_like(x: Any) -> Any:
+def _leaves(recipe: Recipe) -> Iterator[Recipe]:
+    """A recipe, or those of which it is made."""
+    if isinstance(recipe, Tuple):
+        for part in recipe.parts:
+            yield from _leaves(part)
+    elif isinstance(recipe, Output | Input):
+        yield recipe
+
+
+def empty_like(x: Any) -> Any:
     """An object like ``x`` without contents; of a NumPy array, a copy."""
     if isinstance(x, np.ndarray):
         return x.copy("K")
@@ -343,7 +383,7 @@ def _empty_like(x: Any) -> Any:
     return new
 
 
-def _fill(place: Container, contents: dict[Any, Any]) -> None:
+def fill(place: Container, contents: dict[Any, Any]) -> None:
     if isinstance(place, Elements):
         place.fill(contents.values())
     elif isinstance(place, Members):

@@ -37,9 +37,10 @@ from koubai.compiler.trace.contents import (
     OfFunction,
     containers,
 )
+from koubai.compiler.trace.looks import FUNCTION, Looks
 from koubai.compiler.trace.names import names_in
 from koubai.compiler.trace.packages import is_users_file, is_users_module
-from koubai.compiler.trace.traced import Traced
+from koubai.compiler.trace.traced import Traced, tracing
 from koubai.core import Variable
 from koubai.recording import recording
 
@@ -48,7 +49,8 @@ LIMIT = 20_000
 
 _NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
 CONSTANTS = (*_NUMBERS_AND_TEXTS, type(None), type(Ellipsis), np.dtype, slice, range, np.generic)
-_Children = Iterator[tuple[str, Any]]
+_Children = Iterator[tuple[str, Any, int]]
+"""Where it is, for messages; the object; the number of its place, see looks.py."""
 
 
 class World:
@@ -61,6 +63,7 @@ class World:
         key: what must be equal for a program to be used again: the structure, the dtypes and
             shapes of arrays, numbers, texts and flags, and which functions and objects there are.
         kept: the objects whose identity is part of the key: while they live, no other has it.
+        looks: the walk, to be repeated by native code.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
@@ -68,25 +71,33 @@ class World:
         self.arrays: list[Any] = []
         self.paths: list[str] = []
         self.kept: list[Any] = []
+        self.looks = looks = Looks()
+        looks.context(tracing, False)
+        looks.context(recording, recording.get())
         names = list(kwargs)
         self._key: list[Any] = [(recording.get(), len(args), *names)]
-        seen: dict[int, int] = {}
+        seen: dict[int, tuple[int, int]] = {}
         most = (0, "")
+        first, keywords = looks.arguments(args, kwargs)
+        named = [(f"argument {n!r}", kwargs[n], at) for n, at in zip(names, keywords, strict=True)]
         stack = [
-            ("the function", function),
-            *[(f"argument {name!r}", kwargs[name]) for name in reversed(names)],
-            *[(f"argument {i}", args[i]) for i in reversed(range(len(args)))],
+            ("the function", function, FUNCTION),
+            *reversed(named),
+            *[(f"argument {i}", args[i], first + i) for i in reversed(range(len(args)))],
         ]
         while stack:
-            path, x = stack.pop()
+            path, x, at = stack.pop()
             if id(x) in seen:
-                self._key.append(seen[id(x)])
+                number, place = seen[id(x)]
+                self._key.append(number)
+                looks.same(at, place)
             elif isinstance(x, CONSTANTS) and not _is_number_of_numpys(x):
                 self._key.append(constant_key(x))
+                looks.constant(at, x)
             else:
                 if not isinstance(x, tuple):
-                    seen[id(x)] = len(seen)
-                children = list(self._visit(path, x))
+                    seen[id(x)] = len(seen), at
+                children = list(self._visit(path, x, at))
                 stack += reversed(children)
                 most = max(most, (len(children), path))
             if len(self._key) + len(stack) > LIMIT:
@@ -97,13 +108,15 @@ class World:
                 )
         self.key = tuple(self._key)
 
-    def _visit(self, path: str, x: Any) -> _Children:
-        """Put ``x`` into the key; what it refers to."""
+    def _visit(self, path: str, x: Any, at: int) -> _Children:
+        """Put ``x``, which was found at place ``at``, into the key; what it refers to."""
+        looks = self.looks
         if isinstance(x, tuple | frozenset):
             self._key.append((type(x), len(x)))
-            yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
+            first = looks.parts(at, x)
+            yield from ((f"{path}[{i}]", part, first + i) for i, part in enumerate(x))
         elif isinstance(x, np.ndarray | np.generic):
-            self._array(path, x)
+            self._array(path, x, at)
         elif isinstance(x, Traced):
             raise TraceError(
                 f"{path} is {x!r}, of another compiled call, which has ended: let that function"
@@ -117,36 +130,42 @@ class World:
                 raise TraceError(
                     f"{path} is a method of an array; keep the array, and call x.sum()"
                 )
-            yield path, x.__self__
+            owner, function = looks.method(at, x)
+            yield path, x.__self__, owner
             if isinstance(x, types.MethodType):
-                yield path, x.__func__
+                yield path, x.__func__, function
         elif isinstance(x, weakref.ref):
             self._key.append(type(x))
-            yield path, x()
+            yield path, x(), looks.reference(at, x)
         elif isinstance(x, types.FunctionType):
-            yield from self._function(path, x)
+            yield from self._function(path, x, at)
         elif isinstance(x, types.CellType):
-            yield from self._contents(path, x, [Cell(x)])
+            looks.new(at, x)
+            yield from self._contents(path, x, [Cell(x)], at)
         elif isinstance(x, type) and is_users_module(x.__module__):
-            yield from self._contents(path, x, [OfClass(x)])
-            yield from [(base.__name__, base) for base in x.__bases__]
+            first = looks.cls(at, x)
+            yield from self._contents(path, x, [OfClass(x)], at)
+            yield from [(base.__name__, base, first + i) for i, base in enumerate(x.__bases__)]
         elif isinstance(x, type) or not (found := containers(x)):
-            yield from self._opaque(path, x)
+            yield from self._opaque(path, x, at)
         else:
-            yield from self._contents(path, x, found)
+            looks.new(at, x)
+            yield from self._contents(path, x, found, at)
             if is_users_module(type(x).__module__):
-                yield type(x).__name__, type(x)
+                yield type(x).__name__, type(x), looks.type_of(at)
 
-    def _array(self, path: str, x: Any) -> None:
+    def _array(self, path: str, x: Any, at: int) -> None:
         if type(x) in (np.ndarray, np.memmap) or isinstance(x, np.generic):
             if x.dtype.kind in REAL:
                 self.arrays.append(x)
                 self.paths.append(path)
                 self._key.append((x.dtype, x.shape, isinstance(x, np.generic)))
+                self.looks.array(at, x)
                 return
             if not x.dtype.hasobject:
                 # Texts, times and complex numbers can't be computed with, but decided on.
                 self._key.append((x.dtype, x.shape, x.tobytes()))
+                self.looks.cannot()
                 return
         raise TraceError(
             f"{path} is a {type(x).__name__} of dtype {x.dtype}, which cannot be compiled; write"
@@ -154,54 +173,79 @@ class World:
             " reach"
         )
 
-    def _opaque(self, path: str, x: Any) -> _Children:
+    def _opaque(self, path: str, x: Any, at: int) -> _Children:
         """Known by identity; but what stands for a function is looked through."""
-        wrapped = [getattr(x, name, None) for name in _wrapped_names(x)]
+        wrapped = {name: getattr(x, name, None) for name in _wrapped_names(x)}
+        present = list(map(bool, wrapped.values()))
         # A compiled function, and a method bound anew at each access, are what they wrap.
-        self._key.append((type(x), *map(bool, wrapped)) if any(wrapped) else (type(x), id(x)))
+        self._key.append((type(x), *present) if any(present) else (type(x), id(x)))
         self.kept.append(x)
-        yield from ((path, f) for f in wrapped if f is not None)
+        self.looks.is_(at, x)
+        for name, f in wrapped.items():
+            if f is not None:
+                yield path, f, self.looks.attribute(at, x, name, f)
 
-    def _contents(self, path: str, x: Any, found: list[Container]) -> _Children:
+    def _contents(self, path: str, x: Any, found: list[Container], at: int) -> _Children:
         for container in found:
             contents = container.read()
             self.containers.append(container)
             keys = [constant_key(k) if isinstance(k, CONSTANTS) else None for k in contents]
             self._key.append((type(container), type(x), *keys))
-            for key, (k, value) in zip(keys, contents.items(), strict=True):
+            places = self.looks.contents(container, at, contents)
+            items = zip(keys, contents.items(), places, strict=True)
+            for key, (k, value), (its, place) in items:
                 if key is None:
-                    yield path, k
-                yield _path(path, container, k), value
+                    yield path, k, its
+                elif its:
+                    self.looks.constant(its, k)
+                yield _path(path, container, k), value, place
 
-    def _function(self, path: str, f: types.FunctionType) -> _Children:
+    def _function(self, path: str, f: types.FunctionType, at: int) -> _Children:
         # By its code: a lambda that is made anew for each call is the same function.
         self._key.append((types.FunctionType, id(f.__code__)))
         self.kept.append(f.__code__)
+        space, cells = self.looks.function(at, f)
         if is_users_file(f.__code__.co_filename):
             names = names_in(f.__code__)
-            yield from self._names("", f, f.__globals__, names.globals, names.all, set())
-            for module in filter(None, map(sys.modules.get, names.imports)):
-                yield from self._module(f, module, names.all, set())
-            yield from self._contents(f"{path}: {f.__name__}", f, [OfFunction(f)])
-        yield from zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
+            yield from self._names("", f, f.__globals__, names.globals, names.all, set(), space)
+            for name in names.imports:
+                module, place = sys.modules.get(name), self.looks.imported(name)
+                if place is not None:
+                    self.looks.is_(place, module)
+                    yield from self._module(f, module, names.all, set())
+            yield from self._contents(f"{path}: {f.__name__}", f, [OfFunction(f)], at)
+        for i, (name, cell) in enumerate(
+            zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
+        ):
+            yield name, cell, cells + i
 
     def _names(
-        self, path: str, f: Any, mapping: dict[str, Any], names: Any, every: Any, seen: set[int]
+        self,
+        path: str,
+        f: Any,
+        mapping: dict[str, Any],
+        names: Any,
+        every: Any,
+        seen: set[int],
+        at: int,
     ) -> _Children:
         """What names mean among globals, and in the user's modules that are among them."""
         modules = []
-        for name, value in self._contents(path, f, [Globals(f, mapping, names)]):
+        for name, value, place in self._contents(path, f, [Globals(f, mapping, names)], at):
             if isinstance(value, types.ModuleType):
+                self.looks.is_(place, value)
                 modules.append(value)
             else:
-                yield name, value
+                yield name, value, place
         for module in modules:
             yield from self._module(f, module, every, seen)
 
     def _module(self, f: Any, module: Any, every: Any, seen: set[int]) -> _Children:
-        if is_users_module(module.__name__) and id(module) not in seen:
+        name = getattr(module, "__name__", "")
+        if module is not None and is_users_module(name) and id(module) not in seen:
             seen.add(id(module))
-            yield from self._names(f"{module.__name__}.", f, vars(module), every, every, seen)
+            space = self.looks.known(vars(module))
+            yield from self._names(f"{name}.", f, vars(module), every, every, seen, space)
 
 
 def _is_number_of_numpys(x: Any) -> bool:
