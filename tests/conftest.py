@@ -15,4 +15,4 @@ def _interpreted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     code are marked ``native``.
     """
     if request.node.get_closest_marker("native") is None:
-        monkeypatch.setattr(koubai.compiler.compiled, "native_program", lambda program: None)
+        monkeypatch.setattr(koubai.compiler.compiled, "native_program", lambda *_: None)
