@@ -74,6 +74,11 @@ class Node:
     is_total: bool = False
 
     @property
+    def is_row_value(self) -> bool:
+        """Whether it is computed of row values, or is a total of one."""
+        return self.is_row and (self.is_total or not self.reduced)
+
+    @property
     def is_scatter(self) -> bool:
         """Whether it writes through indices, into a buffer that was made before."""
         return self.through is not None and self.instruction.op != "getitem"

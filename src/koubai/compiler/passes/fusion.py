@@ -307,7 +307,9 @@ class _Fusion:
         is_row = lengths != nest.domain
         if len(nest.nodes) + len(group) > MOST_NODES:
             return False
-        if is_row and (nest.split is None or lengths != nest.domain[: nest.split] or last.reduced):
+        if is_row and (nest.split is None or lengths != nest.domain[: nest.split]):
+            return False
+        if is_row and last.instruction.op in ARGUMENTS:
             return False
         if last.instruction.op in ARGUMENTS and nest.split not in (None, len(nest.domain) - 1):
             return False
@@ -328,6 +330,9 @@ class _Fusion:
     def _settle(nest: Nest, node: Node) -> None:
         """Make it a reduction of rows, if the nest's loops are or can become such, else total."""
         if not node.reduced:
+            return
+        if node.is_row:  # a sum over rows, of a value that each has
+            node.is_total = True
             return
         n, first = len(nest.domain), len(nest.domain) - len(node.reduced)
         is_last = node.reduced == tuple(range(first, n))
