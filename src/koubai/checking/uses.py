@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from koubai.checking.evidence import Evidence, flat
-from koubai.checking.numerical import derivative
+from koubai.checking.numerical import Curve, derivative
 
 Array = Any
 
@@ -81,14 +81,18 @@ def gradients_by_use(evidence: Evidence, name: str) -> Iterator[Array]:
     units = evidence.point.units[evidence.point.slices[name]]
     if count < 2 or count * x.size * 10 * evidence.seconds > 2.0:
         return
-    directions = np.eye(x.size).reshape(x.size, *x.shape)
     for use in range(count):
 
-        def curves(k: int, t: Any, use: int = use) -> Array:
-            return outputs(use, t * directions[k])[0]
+        def along(j: int, use: int = use) -> Curve:
+            def curve(t: Any) -> Array:
+                change = np.zeros(x.shape)
+                change.reshape(-1)[j] = t
+                return outputs(use, change)[0]
 
-        d = derivative(curves, units, evidence.dtype)
-        yield (d.value * evidence.gy).sum(axis=1).reshape(x.shape)
+            return curve
+
+        slopes = derivative([along(j) for j in range(x.size)], units, evidence.dtype)
+        yield np.array([(d.value * evidence.gy).sum() for d in slopes]).reshape(x.shape)
 
 
 def user_of(evidence: Evidence, name: str) -> Any:
