@@ -37,6 +37,27 @@ def test_a_gradient_that_is_not_finite(value: float) -> None:
     assert failure.mistake is None
 
 
+@pytest.mark.parametrize("rows", [4, 150])
+def test_nan_is_no_formula(rows: int) -> None:
+    """A gradient that is right but for a NaN is not called transposed; small or large."""
+
+    class Product:
+        def forward(self, x: Any, W: Any) -> Any:
+            self.x, self.W = x, W
+            return x @ W
+
+        def backward(self, dout: Any) -> Any:
+            dW = self.x.T @ dout
+            dW[2, 1] = np.nan
+            return dout @ self.W.T, dW
+
+    rng = np.random.default_rng(0)
+    report = check(Product(), rng.normal(size=(5, rows)), rng.normal(size=(rows, rows)))
+    (failure,) = report.failures
+    assert failure.index == (2, 1)
+    assert failure.mistake is None
+
+
 def test_a_tie_with_a_half() -> None:
     """A half and the whole don't add up, although a half is what central differences give."""
 

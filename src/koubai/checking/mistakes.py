@@ -99,8 +99,10 @@ class Case:
         return np.diag(self.J).reshape(self.x.shape)
 
     def gives(self, candidate: Any) -> bool:
-        """Whether the found gradient is this one."""
-        return alike(self.found, candidate, self.size)
+        """Whether the found gradient is this one: NaN, too, must be where this one has it."""
+        if not alike(self.found, candidate, self.size):
+            return False
+        return not np.any(np.isnan(self.found) & ~np.isnan(candidate))
 
     @property
     def size(self) -> float:

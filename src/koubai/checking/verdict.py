@@ -190,15 +190,16 @@ def _check_ties(evidence: Evidence, verdict: Verdict) -> None:
 
 
 def _found(evidence: Evidence, d: Direction) -> float:
-    """The slope along a direction, by the gradient under check."""
-    return float(np.nansum(evidence.found[d.elements] * d.change))
+    """The slope along a direction, by the gradient under check; NaN where that is missing."""
+    with np.errstate(all="ignore"):
+        return float((evidence.found[d.elements] * d.change).sum())
 
 
 def _search(evidence: Evidence, verdict: Verdict, rng: np.random.Generator) -> bool:
     """Look at a large subject along random directions, each value by itself.
 
     Returns:
-        Whether one disagreed; the truth is then known for some elements of that value.
+        Whether one disagrees; the truth is then known for some elements of that value.
     """
     point = evidence.point
     given = _given(evidence)
@@ -216,7 +217,8 @@ def _search(evidence: Evidence, verdict: Verdict, rng: np.random.Generator) -> b
     for name in suspicious:
         part = point.slices[name]
         size = part.stop - part.start
-        largest = np.argsort(-np.abs(evidence.found[part]))[: SAMPLES // 4]
+        found = np.abs(evidence.found[part])
+        largest = np.argsort(np.where(np.isfinite(found), -found, -np.inf))[: SAMPLES // 4]
         drawn = rng.choice(size, size=min(size, SAMPLES), replace=False)
         elements = part.start + np.unique(np.concatenate([largest, drawn]))
         learn(evidence, elements)
@@ -227,7 +229,7 @@ def _search(evidence: Evidence, verdict: Verdict, rng: np.random.Generator) -> b
 
 
 def _disagrees(evidence: Evidence, d: Direction) -> bool:
-    """Whether found and numerical derivative differ along direction ``d``."""
+    """Whether found and numerical derivative differ along direction ``d``, or can't be told."""
     gy = evidence.gy
     (result,) = evidence.along([d])
     found = _found(evidence, d)
@@ -236,11 +238,11 @@ def _disagrees(evidence: Evidence, d: Direction) -> bool:
         error = float(np.where(gy != 0, result.error * np.abs(gy), 0.0).sum())
         scale = float(np.abs(result.value * gy).sum())
         scale += float(np.abs(evidence.found[d.elements] * d.change).sum())
-    eps = evidence.precision
+    if not np.isfinite([found, slope, error]).all():
+        return True
+    eps, distance = evidence.precision, abs(found - slope)
     limit = 20 * error + max(RELATIVE, 50 * eps) * abs(found) + 1e3 * eps * scale
-    if not (np.isfinite(slope) and np.isfinite(error) and abs(found - slope) > limit):
-        return False
-    return bool(abs(found - slope) > NOISE * evidence.noise(d, result))
+    return distance > limit and distance > NOISE * evidence.noise(d, result)
 
 
 def _bisect(evidence: Evidence, part: slice, rng: np.random.Generator) -> int:
