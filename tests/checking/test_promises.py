@@ -58,6 +58,28 @@ def test_nan_is_no_formula(rows: int) -> None:
     assert failure.mistake is None
 
 
+@pytest.mark.parametrize(("width", "mistake"), [(3, "inner derivative forgotten"), (784, None)])
+def test_a_scale_that_is_forgotten(width: int, mistake: str | None) -> None:
+    """g in tanh(g * x): of a large layer it can't be told whether it is outside or inside."""
+
+    class Scaled:
+        def __init__(self) -> None:
+            self.g, self.dg = np.linspace(1.1, 2, width), None
+
+        def forward(self, x: Any) -> Any:
+            self.x, self.y = x, np.tanh(self.g * x)
+            return self.y
+
+        def backward(self, dout: Any) -> Any:
+            d = dout * (1 - self.y**2)
+            self.dg = (d * self.x).sum(axis=0)
+            return d
+
+    report = check(Scaled(), np.random.default_rng(0).normal(size=(10, width)))
+    (failure,) = report.failures
+    assert (failure.what, failure.mistake) == ("x", mistake)
+
+
 def test_a_tie_with_a_half() -> None:
     """A half and the whole don't add up, although a half is what central differences give."""
 

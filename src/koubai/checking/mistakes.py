@@ -419,15 +419,14 @@ def _scales(c: Case) -> Iterator[tuple[Array, str | None]]:
 
 def _scale_forgotten(c: Case) -> str | None:
     """ "outer" for s in s * f(x), "inner" for s in f(s * x) or f(x / s)."""
-    if not c.single or np.shape(c.found) != c.truth.shape:
+    J = c.evidence.jacobian
+    if J is None or not c.single or np.shape(c.found) != c.truth.shape:
         return None
     for v, name in _scales(c):
         if np.broadcast_shapes(v.shape, c.truth.shape) != c.truth.shape:
             continue
         for factor in (v, 1 / v, v * v, v**-2.0):
             if alike(c.truth, np.asarray(c.found, dtype=float) * factor, c.size):
-                J = c.evidence.jacobian
-                assert J is not None
                 slopes = J[c.evidence.point.slices[name or ""]]
                 linear = np.allclose(v.reshape(-1) @ slopes, c.y.reshape(-1))
                 return "outer" if linear else "inner"
