@@ -172,12 +172,23 @@ class Evidence:
             return found
         return map(with_complex_step, curves, units, found)
 
+    def summed(self, d: Derivative) -> tuple[float, float, float]:
+        """A derivative, its error and its size, |dy_i/dt gy_i|, summed over the outputs."""
+        size = np.abs(self.gy)
+        return weighted(d.value, self.gy), weighted(d.error, size), weighted(abs(d.value), size)
+
     def noise(self, direction: Direction, d: Derivative) -> float:
         """How far off a derivative along a direction is by what has cancelled inside."""
         jumps = noise(self.point.curve(direction), self.point.unit(direction), d.value)
         with np.errstate(all="ignore"):
-            off = np.where(self.gy != 0, np.abs(self.gy) * jumps / d.step, 0.0)
-        return float(np.nan_to_num(off.sum()))
+            off = jumps / d.step
+        return float(np.nan_to_num(weighted(off, np.abs(self.gy))))
+
+
+def weighted(slopes: Array, gy: Array) -> float:
+    """The sum over all outputs of slope times gradient; 0 times infinity is 0 here."""
+    with np.errstate(all="ignore"):
+        return float(np.where(gy != 0, slopes * gy, 0.0).sum())
 
 
 def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Evidence:
@@ -227,10 +238,7 @@ def learn(evidence: Evidence, elements: Array) -> None:
         evidence.jacobian = np.empty((n, 0))
         return
     for j, d in zip(elements.tolist(), evidence.slopes(elements.tolist()), strict=True):
-        with np.errstate(all="ignore"):
-            evidence.truth[j] = np.where(gy != 0, d.value * gy, 0.0).sum()
-            evidence.error[j] = np.where(gy != 0, d.error * np.abs(gy), 0.0).sum()
-            evidence.scale[j] = np.abs(d.value * gy).sum()
+        evidence.truth[j], evidence.error[j], evidence.scale[j] = evidence.summed(d)
         evidence.slopes_of[j] = d
     if len(elements) == n:
         evidence.jacobian = np.array([evidence.slopes_of[j].value for j in range(n)])

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.evidence import Evidence, flat
+from koubai.checking.evidence import Evidence, flat, weighted
 from koubai.checking.numerical import Curve, derivative
 
 Array = Any
@@ -92,7 +92,7 @@ def gradients_by_use(evidence: Evidence, name: str) -> Iterator[Array]:
             return curve
 
         slopes = derivative([along(j) for j in range(x.size)], units, evidence.dtype)
-        yield np.array([(d.value * evidence.gy).sum() for d in slopes]).reshape(x.shape)
+        yield np.array([weighted(d.value, evidence.gy) for d in slopes]).reshape(x.shape)
 
 
 def user_of(evidence: Evidence, name: str) -> Any:

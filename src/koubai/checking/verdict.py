@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.evidence import Direction, Evidence, learn, towards
+from koubai.checking.evidence import Direction, Evidence, learn, towards, weighted
+from koubai.checking.numerical import Derivative
 
 Array = Any
 
@@ -114,36 +115,37 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
     lost = {j for j in suspects if _hidden(evidence, j)}
     rights, lefts = evidence.slopes(suspects, side=1), evidence.slopes(suspects, side=-1)
     for j, right, left in zip(suspects, rights, lefts, strict=True):
-        with np.errstate(all="ignore"):
-            jump = np.abs(right.value - left.value)
-            size = np.fmax(np.abs(right.value), np.abs(left.value))
-            known = np.isfinite(right.value) & np.isfinite(left.value)
-            kink = known & (jump > 20 * (right.error + left.error) + 1e-4 * size)
-            low = np.where(kink, np.fmin(right.value * gy, left.value * gy), 0.0)
-            high = np.where(kink, np.fmax(right.value * gy, left.value * gy), 0.0)
+        kinks = _jump(right, left) > _room(right, left)
         if j in lost:
             verdict.unknown.append(j)
-        elif kink.any():
+        elif kinks.any():
             # Outputs without a kink count with their slope, the others with an interval.
-            rest = np.where(kink | (gy == 0), 0.0, 0.5 * (right.value + left.value) * gy)
-            a, b = float(rest.sum() + low.sum()), float(rest.sum() + high.sum())
-            slack = 1e-4 * (abs(a) + abs(b)) + 20 * float(
-                ((right.error + left.error) * np.abs(gy)).sum()
-            )
+            middle = weighted(0.5 * (right.value + left.value), gy)
+            reach = weighted(np.where(kinks, 0.5 * _jump(right, left), 0.0), np.abs(gy))
+            slack = 1e-4 * (abs(middle - reach) + abs(middle + reach))
+            slack += 20 * weighted(right.error + left.error, np.abs(gy))
             if not np.isfinite(slack):
                 verdict.unknown.append(j)
-            elif a - slack <= evidence.found[j] <= b + slack:
-                one_sided = (
-                    np.where(gy == 0, 0.0, left.value * gy).sum(),
-                    np.where(gy == 0, 0.0, right.value * gy).sum(),
-                )
-                verdict.kinks.append(Kink(j, float(one_sided[0]), float(one_sided[1])))
+            elif abs(evidence.found[j] - middle) <= reach + slack:
+                one_sided = weighted(left.value, gy), weighted(right.value, gy)
+                verdict.kinks.append(Kink(j, *one_sided))
             else:
                 (verdict.wrong if j in off else verdict.unknown).append(j)
         elif j in off:
             verdict.wrong.append(j)
         else:
             verdict.unknown.append(j)
+
+
+def _jump(right: Derivative, left: Derivative) -> Array:
+    """How far apart the slopes to the two sides are, (m,)."""
+    return np.abs(right.value - left.value)
+
+
+def _room(right: Derivative, left: Derivative) -> Array:
+    """How far apart they may be without a kink, (m,)."""
+    size = np.fmax(np.abs(right.value), np.abs(left.value))
+    return 20 * (right.error + left.error) + 1e-4 * size
 
 
 def _hidden(evidence: Evidence, j: int) -> bool:
@@ -158,14 +160,8 @@ def _at_kinks(evidence: Evidence, known: list[int]) -> list[int]:
     if not others:
         return known
     rights, lefts = evidence.slopes(others, side=1), evidence.slopes(others, side=-1)
-    more = []
-    for j, right, left in zip(others, rights, lefts, strict=True):
-        with np.errstate(all="ignore"):
-            size = np.fmax(np.abs(right.value), np.abs(left.value))
-            jump = np.abs(right.value - left.value) > 20 * (right.error + left.error) + 1e-4 * size
-        if jump.any():
-            more.append(j)
-    return [*known, *more]
+    sides = zip(others, rights, lefts, strict=True)
+    return [*known, *(j for j, *both in sides if (_jump(*both) > _room(*both)).any())]
 
 
 def _check_ties(evidence: Evidence, verdict: Verdict) -> None:
@@ -176,16 +172,10 @@ def _check_ties(evidence: Evidence, verdict: Verdict) -> None:
     rights, lefts = evidence.along(directions, side=1), evidence.along(directions, side=-1)
     gy = evidence.gy
     for (pair, _), d, right, left in zip(pairs, directions, rights, lefts, strict=True):
-        with np.errstate(all="ignore"):
-            size = np.fmax(np.abs(right.value), np.abs(left.value))
-            slack = 20 * (right.error + left.error) + 1e-4 * size
-            smooth = np.abs(right.value - left.value) <= slack
-        if not smooth.all():
-            continue
-        slope = float((right.value * gy).sum())
-        found = _found(evidence, d)
-        limit = float((slack * np.abs(gy)).sum()) + 1e-4 * abs(found)
-        if abs(found - slope) > limit:
+        room, found = _room(right, left), _found(evidence, d)
+        is_smooth = (_jump(right, left) <= room).all()
+        limit = weighted(room, np.abs(gy)) + 1e-4 * abs(found)
+        if is_smooth and abs(found - weighted(right.value, gy)) > limit:
             verdict.ties.append(pair)
 
 
@@ -230,14 +220,10 @@ def _search(evidence: Evidence, verdict: Verdict, rng: np.random.Generator) -> b
 
 def _disagrees(evidence: Evidence, d: Direction) -> bool:
     """Whether found and numerical derivative differ along direction ``d``, or can't be told."""
-    gy = evidence.gy
     (result,) = evidence.along([d])
+    slope, error, scale = evidence.summed(result)
     found = _found(evidence, d)
-    with np.errstate(all="ignore"):
-        slope = float(np.where(gy != 0, result.value * gy, 0.0).sum())
-        error = float(np.where(gy != 0, result.error * np.abs(gy), 0.0).sum())
-        scale = float(np.abs(result.value * gy).sum())
-        scale += float(np.abs(evidence.found[d.elements] * d.change).sum())
+    scale += float(np.abs(evidence.found[d.elements] * d.change).sum())
     if not np.isfinite([found, slope, error]).all():
         return True
     eps, distance = evidence.precision, abs(found - slope)
