@@ -167,12 +167,8 @@ def _wrong(
             owner = user_of(evidence, name)
             if owner is not None:
                 at_fault = f"{source_line(owner)}, in {type(owner).__name__}, used several times"
-        factor = factor_of(name, [evidence]) if mistake else None
-        if factor is not None and mistake in (
-            "factor",
-            "sum instead of mean",
-            "mean instead of sum",
-        ):
+        is_factor = mistake in ("factor", "sum instead of mean", "mean instead of sum")
+        if is_factor and (factor := factor_of(name, evidence)) is not None:
             why += f": all are {_fraction(factor)} times the right ones"
         expected, found = float(evidence.truth[j]), float(evidence.found[j])
         report.failures.append(
