@@ -58,6 +58,25 @@ def test_nan_is_no_formula(rows: int) -> None:
     assert failure.mistake is None
 
 
+def test_a_zero_is_no_forgotten_scale() -> None:
+    """A wrong gradient times 1 / 0 is not the right one."""
+
+    class Shifted:
+        def __init__(self) -> None:
+            self.b, self.db = np.zeros(4), None
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x**4 + self.b
+
+        def backward(self, dout: Any) -> Any:
+            self.db = dout
+            return dout * (self.x - 7)
+
+    (failure,) = check(Shifted(), X).failures
+    assert (failure.what, failure.mistake) == ("x", None)
+
+
 @pytest.mark.parametrize(("width", "mistake"), [(3, "inner derivative forgotten"), (784, None)])
 def test_a_scale_that_is_forgotten(width: int, mistake: str | None) -> None:
     """g in tanh(g * x): of a large layer it can't be told whether it is outside or inside."""

@@ -121,7 +121,8 @@ def alike(a: Any, b: Any, size: float = 0.0) -> bool:
         return bool(a.size == 0)
     with np.errstate(all="ignore"):
         # Each element by itself: that a large one is explained says nothing about the small.
-        close = np.abs(a - b) <= 1e-5 * np.fmax(np.abs(a), np.abs(b)) + 1e-9 * size
+        limit = 1e-5 * np.fmax(np.abs(a), np.abs(b)) + 1e-9 * size
+        close = (a == b) | (np.isfinite(limit) & (np.abs(a - b) <= limit))
     return bool(close[known].all())
 
 
