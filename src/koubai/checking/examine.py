@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,13 +81,17 @@ def _raised(subject: Subject, error: Exception, where: str) -> Failure:
 
 def _missing(evidence: Evidence, report: Report, where: str) -> None:
     """Gradients that are no arrays of the right shape and dtype at all."""
-    outcome = evidence.outcome
-    if outcome.count:
-        names = list(getattr(evidence.point.subject, "arguments", evidence.values))
+    outcome, count = evidence.outcome, evidence.outcome.count
+    if count is not None:
+        names = list(evidence.point.subject.arguments)
+        why = (
+            f"backward returned {count} gradient{'s' * (count != 1)}, and forward takes"
+            f" {len(names)} argument{'s' * (len(names) != 1)} with a gradient"
+        )
         report.failures.append(
             Failure(
-                ", ".join(names), where, None, len(names), outcome.count.split()[2],
-                "wrong count", advice("wrong count"), outcome.count,
+                ", ".join(names), where, None, len(names), count, "wrong count",
+                advice("wrong count"), why,
             )
         )  # fmt: skip
         report.unknown = dict.fromkeys(names, "a wrong number of gradients")
@@ -96,7 +99,7 @@ def _missing(evidence: Evidence, report: Report, where: str) -> None:
             return
     for name, shape in evidence.point.shapes.items():
         g = outcome.gradients.get(name)
-        left_out = name not in outcome.gradients and (outcome.count or name in TARGETS)
+        left_out = name not in outcome.gradients and (count is not None or name in TARGETS)
         if g is None and not left_out:
             why = f"backward gives None for {name}"
             f = Failure(name, where, None, "an array", None, "none", advice("none"), why)
@@ -115,8 +118,8 @@ def _missing(evidence: Evidence, report: Report, where: str) -> None:
                     advice("wrong dtype"), why,
                 )
             )  # fmt: skip
-        elif g is not None and np.shape(g) != shape and not outcome.count:
-            mistake = name_mistake(name, _more([evidence], name)) or "wrong shape"
+        elif g is not None and np.shape(g) != shape and count is None:
+            mistake = name_mistake(name, _more(evidence, name)) or "wrong shape"
             why = f"the gradient of {name} has the shape {np.shape(g)}, and {name} {shape}"
             report.failures.append(
                 Failure(name, where, None, shape, np.shape(g), mistake, advice(mistake), why)
@@ -128,8 +131,9 @@ def _too_narrow(evidence: Evidence, name: str) -> bool:
     g = np.asarray(evidence.outcome.gradients[name])
     others = [np.asarray(y).dtype for y in evidence.outcome.outputs]
     if g.dtype.kind != "f":
-        x = evidence.part(name, evidence.truth)
-        return bool(np.any(np.abs(g.reshape(-1)[: x.size] - x.reshape(-1)[: g.size]) > 1e-3))
+        truth = evidence.part(name, evidence.truth)
+        off = np.abs(g.reshape(-1)[: truth.size] - truth.reshape(-1)[: g.size])
+        return bool(np.any(off > 1e-3))
     sizes = [d.itemsize for d in others if d.kind == "f"]
     return bool(sizes) and g.dtype.itemsize < min(8, *sizes)
 
@@ -150,7 +154,7 @@ def _wrong(
         mistake = "mask boundary" if not wrong else None
         if wrong:
             if not isinstance(point.subject, Graph):  # whose parts say what is wrong
-                mistake = name_mistake(name, _more([evidence], name, rng))
+                mistake = name_mistake(name, _more(evidence, name, rng))
             if mistake is None and _is_one_use(evidence, name):
                 mistake = "overwritten"
         count = len(wrong) or len(ties)
@@ -182,12 +186,9 @@ def _fraction(x: float) -> str:
     return f"{x:.6g}"
 
 
-def _more(
-    evidences: Sequence[Evidence], name: str, rng: np.random.Generator | None = None
-) -> list[Evidence]:
-    """Evidence at further points near the first, each with other upstream gradients."""
-    evidences, rng = list(evidences), rng or np.random.default_rng(0)
-    first = evidences[0]
+def _more(first: Evidence, name: str, rng: np.random.Generator | None = None) -> list[Evidence]:
+    """Evidence, and more at points near the first, each with other upstream gradients."""
+    evidences, rng = [first], rng or np.random.default_rng(0)
     part = first.point.slices[name]
     known = part.start + np.flatnonzero(~np.isnan(first.truth[part]))
     for _ in range(POINTS - 1):

@@ -146,7 +146,7 @@ class Layer(Subject):
 
     def _summed(
         self, returned: Any, values: Values, gys: list[Array]
-    ) -> tuple[dict[str, Any], str]:
+    ) -> tuple[dict[str, Any], int | None]:
         """What backward returned, with broadcasting undone, as the engine does."""
         gradients, count = self._assigned(returned)
         for name, g in gradients.items():
@@ -155,22 +155,19 @@ class Layer(Subject):
                 gradients[name] = arrays.sum_to(np.asarray(g), shape)
         return gradients, count
 
-    def _assigned(self, returned: Any) -> tuple[dict[str, Any], str]:
-        """What backward returned, by the name of the argument."""
+    def _assigned(self, returned: Any) -> tuple[dict[str, Any], int | None]:
+        """What backward returned, by the name of the argument; and how many, if that is wrong."""
         names = list(self.arguments)
         several = isinstance(returned, (tuple, list))
         found = list(returned) if several else [returned]
         if len(found) == len(self.args):
             found = [found[i] for i in self.arguments.values()]
         if len(found) == len(names):
-            return dict(zip(names, found, strict=True)), ""
+            return dict(zip(names, found, strict=True)), None
         without = [name for name in names if name not in TARGETS]
         if len(found) == len(without) or not names:
-            return dict(zip(without, found, strict=False)), ""
-        return dict(zip(names, found, strict=False)), (
-            f"backward returned {len(found)} gradient{'s' * (len(found) != 1)}, and forward takes"
-            f" {len(names)} argument{'s' * (len(names) != 1)} with a gradient"
-        )
+            return dict(zip(without, found, strict=False)), None
+        return dict(zip(names, found, strict=False)), len(found)
 
 
 class Node(Layer):

@@ -38,14 +38,14 @@ class Outcome:
         gradients: by the name of the value; whatever the code returned, or nothing.
         changed: the names of values, and "upstream", whose arrays were written into.
         shared: pairs of names whose arrays overlap in memory.
-        count: what is wrong with the number of gradients, if it is.
+        count: how many gradients backward returned, if that is a wrong number.
     """
 
     outputs: list[Array]
     gradients: dict[str, Any]
     changed: list[str] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
-    count: str = ""
+    count: int | None = None
 
 
 class Subject:
