@@ -10,7 +10,7 @@ import numpy as np
 from koubai.arrays import describe
 from koubai.checking.evidence import Evidence, flat, gather, is_numbers, learn
 from koubai.checking.mistakes import alike, factor_of, name_mistake
-from koubai.checking.report import Failure, Report, Warning, advice
+from koubai.checking.report import Caution, Failure, Report, advice
 from koubai.checking.subjects import TARGETS, Graph, Subject, Values, source_line
 from koubai.checking.uses import gradients_by_use, user_of
 from koubai.checking.verdict import Verdict, judge
@@ -45,7 +45,7 @@ def examine(subject: Subject, rng: np.random.Generator, place: str = "") -> Repo
         why = "two forwards with the same input give different outputs: no gradient can be checked"
         report.unknown = dict.fromkeys(values, "the forward is random")
         report.warnings.append(
-            Warning(subject.name, where, "random forward", why, advice("random forward"))
+            Caution(subject.name, where, "random forward", why, advice("random forward"))
         )
         return report
     try:
@@ -238,10 +238,10 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
         kind = "upstream mutated" if name == "upstream" else "input mutated"
         what = "the gradient that it was given" if name == "upstream" else f"the array of {name}"
         why = f"{subject.name} writes into {what}"
-        report.warnings.append(Warning(name, where, kind, why, advice(kind)))
+        report.warnings.append(Caution(name, where, kind, why, advice(kind)))
     for a, b in outcome.shared:
         why = f"{a} and {b} share memory"
-        report.warnings.append(Warning(a, where, "aliased", why, advice("aliased")))
+        report.warnings.append(Caution(a, where, "aliased", why, advice("aliased")))
     if report.failures:
         return
     others = {n: x * 1.25 + 0.01 for n, x in evidence.values.items()}
@@ -250,7 +250,7 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
             if subject.draws_anew():
                 why = "every forward draws other random numbers; checked with the same ones"
                 report.warnings.append(
-                    Warning(subject.name, where, "random forward", why, advice("random forward"))
+                    Caution(subject.name, where, "random forward", why, advice("random forward"))
                 )
                 return
             gradients = subject.after_another(others, evidence.values, evidence.gys)
@@ -259,7 +259,7 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
         return
     if reuses:
         why = f"the next call of {subject.name} overwrites the gradients that this one returned"
-        report.warnings.append(Warning(subject.name, where, "aliased", why, advice("aliased")))
+        report.warnings.append(Caution(subject.name, where, "aliased", why, advice("aliased")))
     if gradients is None:
         return
     for name, g in gradients.items():
