@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from koubai.checking.graphs import functions_of
 from koubai.checking.subjects import Layer, Node, Subject, same_random_numbers
 from koubai.core import Function, Variable
 from koubai.core.function import as_of
@@ -26,14 +27,7 @@ def nodes_of(
         ys: at the end of the graph.
         uncalled: by id, functions as they were before, without the state of their calls.
     """
-    functions: dict[int, Function] = {}
-    stack = [y for y in ys if isinstance(y, Variable)]
-    while stack:
-        f = stack.pop().creator
-        if f is not None and f._number not in functions:
-            functions[f._number] = f
-            stack += [x for x in f._inputs if isinstance(x, Variable)]
-    ordered = [functions[number] for number in sorted(functions)]
+    ordered = functions_of(*(y for y in ys if isinstance(y, Variable)))[::-1]
     for i, f in enumerate(ordered):
         inputs = [as_of(x, f) if isinstance(x, Variable) else x for x in f._inputs]
         called = where(f).strip()
