@@ -58,6 +58,42 @@ def test_nan_is_no_formula(rows: int) -> None:
     assert failure.mistake is None
 
 
+RAGGED = [[1.0, 2.0], [3.0]]
+
+
+class RaggedLayer:
+    def __init__(self) -> None:
+        self.W, self.dW = np.ones(4), None
+
+    def forward(self, x: Any) -> Any:
+        return x * self.W
+
+    def backward(self, dout: Any) -> Any:
+        self.dW = dout * 0.5
+        return (RAGGED,)
+
+
+class RaggedNetwork:
+    def __init__(self) -> None:
+        self.params = {"W": np.ones(4)}
+
+    def loss(self, x: Any) -> Any:
+        return np.sum(x * self.params["W"])
+
+    def gradient(self, x: Any) -> Any:
+        return {"W": RAGGED}
+
+
+@pytest.mark.parametrize("target", [RaggedLayer(), RaggedNetwork()])
+def test_a_ragged_gradient(target: Any) -> None:
+    """A list of lists of different lengths is no array, and hides no other mistake."""
+    failures = {f.what: f for f in check(target, X).failures}
+    what = "params['W']" if isinstance(target, RaggedNetwork) else "x"
+    assert failures[what].mistake == "wrong dtype"
+    assert "gives list [[1.0, 2.0], [3.0]] for" in failures[what].why
+    assert ("W" in failures) == isinstance(target, RaggedLayer)
+
+
 def test_a_zero_is_no_forgotten_scale() -> None:
     """A wrong gradient times 1 / 0 is not the right one."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from koubai.checking.numerical import Curve, Derivative, derivative, noise, with_complex_step
-from koubai.checking.subjects import Outcome, Subject, Values
+from koubai.checking.subjects import Outcome, Subject, Values, is_numbers
 
 Array = Any
 
@@ -83,8 +83,8 @@ class Point:
         """The gradients strung together; NaN for those that are missing or of a wrong shape."""
         found = np.full(len(self.x), np.nan)
         for name, part in self.slices.items():
-            g = gradients.get(name)
-            if g is not None and is_numbers(g) and np.shape(g) == self.shapes[name]:
+            g: Any = gradients.get(name)
+            if is_numbers(g) and np.shape(g) == self.shapes[name]:
                 found[part] = np.asarray(g, dtype=np.float64).reshape(-1)
         return found
 
@@ -114,10 +114,6 @@ def flat(outputs: Sequence[Any]) -> Array:
         y = np.asarray(y)
         parts.append(y.reshape(-1) if y.dtype.kind in "fc" else np.zeros(y.size))
     return np.concatenate(parts) if parts else np.empty(0)
-
-
-def is_numbers(g: Any) -> bool:
-    return g is not None and getattr(np.asarray(g), "dtype", np.dtype(object)).kind in "fiub"
 
 
 @dataclass
@@ -221,7 +217,7 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
 
 def _coarsest(xs: Sequence[Any]) -> Any:
     """The dtype with the fewest bits among floating-point arrays, float64 at most."""
-    dtypes = [np.asarray(x).dtype for x in xs if x is not None]
+    dtypes = [np.asarray(x).dtype for x in xs if is_numbers(x)]
     sizes = [d.itemsize for d in dtypes if d.kind == "f"]
     return np.dtype(f"f{min([8, *sizes])}")
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from koubai.arrays import describe
-from koubai.checking.evidence import Evidence, flat, gather, is_numbers, learn
+from koubai.checking.evidence import Evidence, flat, gather, learn
 from koubai.checking.mistakes import alike, factor_of, name_mistake
 from koubai.checking.report import Caution, Failure, Report, advice
-from koubai.checking.subjects import TARGETS, Graph, Subject, Values, source_line
+from koubai.checking.subjects import TARGETS, Graph, Subject, Values, is_numbers, source_line
 from koubai.checking.uses import gradients_by_use, user_of
 from koubai.checking.verdict import Verdict, judge
 
@@ -263,8 +263,8 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
     if gradients is None:
         return
     for name, g in gradients.items():
-        clean = outcome.gradients.get(name)
-        if g is None or clean is None or not is_numbers(g) or not np.size(clean):
+        clean: Any = outcome.gradients.get(name)
+        if not is_numbers(g) or not is_numbers(clean) or not np.size(clean):
             continue
         if np.shape(g) != np.shape(clean) or not alike(g, clean):
             why = (

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from koubai.arrays import broadcasts, sum_to
-from koubai.checking.evidence import Evidence, Point, gather_slopes, is_numbers
+from koubai.checking.evidence import Evidence, Point, gather_slopes
+from koubai.checking.subjects import is_numbers
 
 Array = Any
 
@@ -158,7 +159,7 @@ def name_mistake(name: str, evidences: Sequence[Evidence]) -> str | None:
 
 def case_of(name: str, e: Evidence) -> Case | None:
     found = e.outcome.gradients.get(name)
-    if found is None or not is_numbers(found):
+    if not is_numbers(found):
         return None
     x, truth, J = e.part(name, e.point.x), e.part(name, e.truth), None
     if e.jacobian is not None:

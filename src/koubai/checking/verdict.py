@@ -17,6 +17,7 @@ import numpy as np
 
 from koubai.checking.evidence import Direction, Evidence, learn, towards, weighted
 from koubai.checking.numerical import Derivative
+from koubai.checking.subjects import is_numbers
 
 Array = Any
 
@@ -76,8 +77,8 @@ def _given(evidence: Evidence) -> Array:
     """Which elements have a gradient of the right shape at all."""
     given = np.zeros(len(evidence.point.x), dtype=bool)
     for name, part in evidence.point.slices.items():
-        g = evidence.outcome.gradients.get(name)
-        given[part] = g is not None and np.shape(g) == evidence.point.shapes[name]
+        g: Any = evidence.outcome.gradients.get(name)
+        given[part] = is_numbers(g) and np.shape(g) == evidence.point.shapes[name]
     return given
 
 

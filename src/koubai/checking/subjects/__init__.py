@@ -4,7 +4,7 @@ from koubai.checking.subjects.foreign import foreign_subject
 from koubai.checking.subjects.graph import Graph
 from koubai.checking.subjects.layer import TARGETS, Layer, Node
 from koubai.checking.subjects.network import Network
-from koubai.checking.subjects.objects import as_list, reachable, real
+from koubai.checking.subjects.objects import as_list, is_numbers, reachable, real
 from koubai.checking.subjects.subject import (
     Outcome,
     Subject,
@@ -24,6 +24,7 @@ __all__ = [
     "Values",
     "as_list",
     "foreign_subject",
+    "is_numbers",
     "reachable",
     "real",
     "same_random_numbers",

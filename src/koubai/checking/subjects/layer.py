@@ -13,6 +13,7 @@ from koubai import arrays
 from koubai.checking.subjects.objects import (
     argument_names,
     as_list,
+    is_numbers,
     like_output,
     promoted,
     real,
@@ -150,6 +151,8 @@ class Layer(Subject):
         """What backward returned, with broadcasting undone, as the engine does."""
         gradients, count = self._assigned(returned)
         for name, g in gradients.items():
+            if not is_numbers(g):
+                continue
             shape, like_output = values[name].shape, any(np.shape(g) == gy.shape for gy in gys)
             if np.shape(g) != shape and like_output and arrays.broadcasts(shape, np.shape(g)):
                 gradients[name] = arrays.sum_to(np.asarray(g), shape)
