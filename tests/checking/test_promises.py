@@ -58,6 +58,27 @@ def test_nan_is_no_formula(rows: int) -> None:
     assert failure.mistake is None
 
 
+def test_a_forward_that_takes_no_subclass_of_an_array() -> None:
+    """What looks at the uses of a parameter gives up; nothing is raised."""
+
+    class Strict:
+        def __init__(self) -> None:
+            self.W, self.dW = np.array([1.0, 2.0, 3.0, 4.0]), None
+
+        def forward(self, x: Any) -> Any:
+            if type(self.W) is not np.ndarray:
+                raise TypeError("an array, please")
+            self.x = x
+            return np.tanh(x * self.W)
+
+        def backward(self, dout: Any) -> Any:
+            self.dW = dout * np.sin(self.x)
+            return dout * (1 - np.tanh(self.x * self.W) ** 2) * self.W
+
+    (failure,) = check(Strict(), X).failures
+    assert (failure.what, failure.mistake) == ("W", None)
+
+
 RAGGED = [[1.0, 2.0], [3.0]]
 
 

@@ -16,7 +16,15 @@ from koubai.checking.examine import examine
 from koubai.checking.inside import layers_of, nodes_of
 from koubai.checking.progress import Progress
 from koubai.checking.report import Caution, Failure, Report, advice
-from koubai.checking.subjects import Graph, Layer, Network, Node, Subject, foreign_subject
+from koubai.checking.subjects import (
+    Graph,
+    Layer,
+    Network,
+    Node,
+    Subject,
+    first_that_runs,
+    foreign_subject,
+)
 from koubai.core import Function, Variable
 from koubai.nn import Module
 
@@ -101,36 +109,19 @@ def subject_of(target: Any, inputs: tuple[Any, ...]) -> Subject:
     if foreign is not None:
         return foreign
     if isinstance(target, Module):
-        return _first_that_runs(Graph, target, inputs)
+        return first_that_runs(Graph, target, inputs)
     if isinstance(target, Function):
-        return _first_that_runs(Node, target, inputs)
+        return first_that_runs(Node, target, inputs)
     if all(hasattr(target, name) for name in ("params", "gradient", "loss")):
-        return _first_that_runs(Network, target, inputs)
+        return first_that_runs(Network, target, inputs)
     if hasattr(target, "forward") and hasattr(target, "backward"):
-        return _first_that_runs(Layer, target, inputs)
+        return first_that_runs(Layer, target, inputs)
     if callable(target):
-        return _first_that_runs(Graph, target, inputs)
+        return first_that_runs(Graph, target, inputs)
     raise TypeError(
         f"check({describe(target)}): give a function, a Function, a module, a Variable, an object"
         " with forward and backward, or a network with params, loss and gradient"
     )
-
-
-def _first_that_runs(kind: Any, target: Any, inputs: tuple[Any, ...]) -> Subject:
-    """In float64, for precision, unless the code takes only the dtypes that it was given."""
-    subject: Subject = kind(target, inputs)
-    try:
-        with np.errstate(all="ignore"):
-            subject.forward(subject.values)
-    except Exception:
-        narrow: Subject = kind(target, inputs, promote=False)
-        try:
-            with np.errstate(all="ignore"):
-                narrow.forward(narrow.values)
-        except Exception:
-            return subject  # examine says what it raises
-        return narrow
-    return subject
 
 
 def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:

@@ -47,6 +47,7 @@ class Point:
     def __init__(self, subject: Subject, values: Values) -> None:
         self.subject = subject
         self.shapes = {name: np.shape(x) for name, x in values.items()}
+        self.dtypes = {name: np.asarray(x).dtype for name, x in subject.values.items()}
         parts = {name: np.asarray(x, dtype=np.float64).reshape(-1) for name, x in values.items()}
         ends = np.cumsum([0, *(len(x) for x in parts.values())])
         self.slices = {
@@ -57,7 +58,12 @@ class Point:
         self.units = np.concatenate([np.empty(0), *map(_units, parts.values())])
 
     def values(self, x: Array) -> Values:
-        return {name: x[part].reshape(self.shapes[name]) for name, part in self.slices.items()}
+        """The values that are strung together in ``x``, in the dtypes that the code takes."""
+        dtypes = dict.fromkeys(self.dtypes, x.dtype) if np.iscomplexobj(x) else self.dtypes
+        return {
+            name: x[part].reshape(self.shapes[name]).astype(dtypes[name], copy=False)
+            for name, part in self.slices.items()
+        }
 
     def outputs(self, x: Array) -> Array:
         """All outputs at ``x``, flat. Outputs that are no floating-point numbers count as zeros."""
@@ -194,16 +200,18 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
         Exception: what the forward or the backward raises.
     """
     point = Point(subject, values)
+    values = point.values(point.x)
     with np.errstate(all="ignore"):
         subject.forward(values)  # the first call is slower
         start = time.perf_counter()
         outputs = subject.forward(values)
         seconds = time.perf_counter() - start
-        gys = subject.upstream or [np.asarray(rng.normal(size=np.shape(y))) for y in outputs]
+        gys = subject.upstream or [rng.normal(size=np.shape(y)) for y in outputs]
+        gys = [np.asarray(gy, dtype=_floating(y)) for gy, y in zip(gys, outputs, strict=True)]
         outcome = subject.backward(values, gys)
-    dtype = _coarsest(outputs)
+    dtype = _coarsest([*outputs, *values.values()])
     precision = float(np.finfo(_coarsest([*outputs, *outcome.gradients.values()])).eps)
-    n, gy = len(point.x), flat(gys)
+    n, gy = len(point.x), flat(gys).astype(np.float64)
     unknown = np.full(n, np.nan)
     evidence = Evidence(
         point, gys, gy, outcome, point.flat_gradients(outcome.gradients),
@@ -213,6 +221,12 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
     if n * len(gy) <= NUMBERS and n * 12 * seconds <= limit:
         learn(evidence, np.arange(n))
     return evidence
+
+
+def _floating(y: Any) -> Any:
+    """The dtype of an output's gradient."""
+    dtype = np.asarray(y).dtype
+    return dtype if dtype.kind == "f" else np.float64
 
 
 def _coarsest(xs: Sequence[Any]) -> Any:

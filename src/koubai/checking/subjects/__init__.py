@@ -9,6 +9,7 @@ from koubai.checking.subjects.subject import (
     Outcome,
     Subject,
     Values,
+    first_that_runs,
     same_random_numbers,
     source_line,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Subject",
     "Values",
     "as_list",
+    "first_that_runs",
     "foreign_subject",
     "is_numbers",
     "reachable",
