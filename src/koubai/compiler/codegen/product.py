@@ -83,7 +83,7 @@ def product_operands(product: Product, dtype: str) -> Iterator[tuple[list[Layout
 def _bits(x: float, dtype: str) -> int:
     """A number as a word."""
     number = np.array([x], dtype)
-    return int(number.view(f"uint{8 * number.itemsize}")[0])
+    return int(number.view(f"int{8 * number.itemsize}")[0])
 
 
 def _copy(f: Emitter, source: str, target: str, size: str) -> None:
