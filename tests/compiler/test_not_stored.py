@@ -46,7 +46,7 @@ def make_step() -> tuple[Any, Variable, Any]:
     ],
 )
 def test_reading_one_is_an_error(use: Callable[[Any], Any]) -> None:
-    """Each use names this line, and what to do; asking whether it is None, and printing, are fine."""
+    """Each use names this line, and what to do; asking for None, and printing, are fine."""
     step, x, _ = make_step()
     step()
     assert x.grad is not None
