@@ -19,6 +19,9 @@ from koubai.compiler.passes import fusion
 from koubai.compiler.program import Program
 from koubai.compiler.report.explain import PARTS, Explanation
 from koubai.compiler.report.text import size
+from koubai.compiler.runtime.native import NativeProgram
+
+pytestmark = pytest.mark.native
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
 T = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -121,6 +124,42 @@ def test_products() -> None:
     assert kernel.moved == 8 * 4 * (6 + 15 + 10)
 
 
+def test_products_with_what_is_added() -> None:
+    """A product that is scaled and added to is one kernel of three instructions."""
+    w = Variable(X.copy())
+
+    def update(g: Any) -> None:
+        w.data = w.data - 0.5 * (g @ g.T @ w.data)
+
+    step = koubai.compile(update)
+    first, second = step.explain(X).kernels
+    assert [i.op for i in first.instructions.values()] == ["matmul"]
+    assert [i.op for i in second.instructions.values()] == ["matmul", "multiply", "subtract"]
+    assert second.moved == 4 * (8 * 8 + 3 * 8 * 6)
+    assert ") @ (" in step.lower().kernels.splitlines()[1]
+    assert "= -0.5 * %" in step.lower().kernels
+    assert "+ %1[6i + j]  (8, 8)" in step.lower().kernels
+
+
+def test_chunks() -> None:
+    """A program that is cut for threads says into how many phases and chunks; all functions are
+    told of, with the kernels that they are parts of; and its times are those of whole kernels."""
+    w, x = Variable(np.ones((300, 200))), np.ones((400, 300))
+    step = koubai.compile(lambda x: koubai.sum(koubai.softmax(x @ w), axis=0))
+    step.explain(x)
+    (one,) = step.cache.compiled.values()
+    one.native = NativeProgram(one.native.program, chunks=2)
+    found = step.profile(x)
+    assert (found.chunks, found.phases) == (2, len(one.native.schedule.phases))
+    assert f"{found.phases} phases of 2 chunks" in found.text()
+    assert all(kernel.seconds > 0 for kernel in found.kernels)
+    stages = step.lower(x)
+    assert {k for users in stages.users for k in users} == set(range(len(found.kernels)))
+    llvm.parse_assembly(stages.llvm).verify()
+    alone = koubai.compile(lambda x: x + 1).explain(X)
+    assert (alone.chunks, "chunks" in alone.text()) == (1, False)
+
+
 @pytest.mark.parametrize(
     ("why", "function"),
     [
@@ -131,7 +170,7 @@ def test_products() -> None:
         ("a total, which is known only after those loops", lambda x, i: x / koubai.sum(x)),
         (fusion.OTHER_ORDER, lambda x, i: (y := koubai.exp(x[:6]), y + y.T)),
         (fusion.PICKED, lambda x, i: (y := koubai.exp(x), y[i])),
-        (fusion.OF_ROWS, lambda x, i: koubai.sum(koubai.max(x, axis=1))),
+        (fusion.OF_ROWS, lambda x, i: koubai.argmax(koubai.max(x, axis=1))),
         (fusion.EMPTY, lambda x, i: (y := koubai.exp(x[:0]), y * 2)),
         (fusion.IS_FULL, lambda x, i: _long(x)),
         ("concat fills an array part by part", lambda x, i: koubai.concat([x[1:], x])),
@@ -193,8 +232,12 @@ def test_inputs_and_state() -> None:
     assert states["optimizer.m[0]"] == ("float32[6, 5]", "in place")
     assert states["state.seen"] == ("float64[6]", "written")
     targets = {s.to for kernel in x.kernels for s in kernel.stored}
-    assert {"model.layers[0].W.data", "optimizer.m[0]", "state.seen", "assigned as grad"} <= targets
-    assert not any("unused" in i.path for i in x.inputs)
+    assert {"model.layers[0].W.data", "optimizer.m[0]", "state.seen", "result"} <= targets
+
+    v = Variable(X.copy())
+    x, _ = compiled(lambda unused: koubai.sum(koubai.exp(v)).backward(), X)
+    assert [i.path for i in x.inputs] == ["v.data"]
+    assert "assigned as grad" in {s.to for kernel in x.kernels for s in kernel.stored}
 
     holder = SimpleNamespace(x=X.copy())
 

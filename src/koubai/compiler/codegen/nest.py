@@ -36,6 +36,9 @@ WIDTH = 8
 UNROLLED = 4
 """Partial results side by side in a long reduction, so that no addition waits for the last."""
 
+SIDE_BY_SIDE = 4
+"""Short rows that are computed together."""
+
 Pointer = tuple[int, int]
 
 
@@ -155,18 +158,47 @@ class _NestEmitter:
         for node in nodes:
             if node.is_total:
                 self._fill(node)
-        if 0 not in nest.domain[: self.split]:
+        outer = nest.domain[: self.split]
+        if 0 not in outer:
             with ExitStack() as loops:
-                for n in nest.domain[: self.split]:
+                for n in outer[:-1]:
                     self.indices.append(loops.enter_context(f.loop("0", str(n))))
-                for phase in range(max(node.phase for node in nodes) + 1):
-                    self._phase(phase)
+                self._rows(*outer[-1:])
         return NestCode(f.text(), list(self.pointers), self.may_fail)
+
+    def _rows(self, n: int = 1) -> None:
+        """All phases of ``n`` rows; of several short ones side by side, each phase in turn.
+
+        The phases of one row wait for each other, and a processor looks ahead only so far.
+        """
+        above, start = self.indices, 0
+        phases = range(max(node.phase for node in self.nest.nodes.values()) + 1)
+        for count in dict.fromkeys((self._side_by_side(), 1)):
+            stop = start + (n - start) // count * count
+            if start == stop:
+                continue
+            with self.f.loop(str(start), str(stop), count) as i:
+                rows = [i, *(self.f.op(f"add nsw i64 {i}, {k}") for k in range(1, count))]
+                known: list[dict[int, str]] = [{} for _ in rows]
+                for phase in phases:
+                    for row, self.rows in zip(rows, known, strict=True):
+                        self.indices = [*above, row] if self.split else above
+                        self._phase(phase)
+            start = stop
+        self.indices = above
+
+    def _side_by_side(self) -> int:
+        """How many rows: one, unless they are so short that there is no loop within."""
+        inner = self.nest.domain[self.split :]
+        is_short = len(inner) == 1 and all(p.steps == 1 for p in _pieces(inner[0], WIDTH, 1))
+        has_phases = any(node.phase for node in self.nest.nodes.values())
+        return SIDE_BY_SIDE if self.split and is_short and has_phases else 1
 
     def _fill(self, node: Node) -> None:
         """A total begins as what its reduction begins with."""
         start, pointer = self._identity(node), self._pointer(node.store)
-        kept = [n for i, n in enumerate(self.nest.domain) if i not in (node.reduced or ())]
+        domain = self.nest.domain[: self.split] if node.is_row else self.nest.domain
+        kept = [n for i, n in enumerate(domain) if i not in (node.reduced or ())]
 
         def fill(lanes: int, i: str, slot: int) -> None:
             t = Lanes(self._dtype(node.value), lanes)
@@ -176,8 +208,7 @@ class _NestEmitter:
         self._walk(_pieces(math.prod(kept), WIDTH, 1), fill)
 
     def _identity(self, node: Node) -> object:
-        is_empty = 0 in [self.nest.domain[axis] for axis in node.reduced or ()]
-        return identity(node.instruction.op, self._partial_type(node, 1).dtype, is_empty)
+        return identity(node.instruction.op, self._partial_type(node, 1).dtype)
 
     def _walk(self, pieces: list[_Piece], body: Body) -> None:
         f = self.f
@@ -199,7 +230,7 @@ class _NestEmitter:
         sinks = [
             node
             for node in nodes
-            if node.reduced or (not node.is_row and node.value in self.nest.stored)
+            if not node.is_row_value and (node.reduced or node.value in self.nest.stored)
         ]
         inner = self.nest.domain[self.split :]
         rows = [node for node in sinks if self._reduces_all_of(node, self.split)]
@@ -213,7 +244,7 @@ class _NestEmitter:
             del self.indices[self.split :]
         self._end(rows, pieces)
         for node in nodes:
-            if node.is_row and not node.reduced:
+            if node.is_row_value:
                 self._row_value(node)
 
     def _reduces_all_of(self, node: Node, first: int) -> bool:
@@ -306,6 +337,11 @@ class _NestEmitter:
                 reads.append(self.rows[x.buffer])
             else:
                 reads.append(load(f, t, self._address(x)))
+        if node.is_total:
+            t = self._partial_type(node, 1)
+            term = cast(f, Lanes(self._dtype(node.reads[0].buffer), 1), reads[0], t.dtype)
+            self._add(node, t, term, self._address(node.store))
+            return
         self.rows[node.value] = self._computed(node, 1, reads)
         self._store_row(node)
 

@@ -71,7 +71,7 @@ IS_NOT_A_NEST = "that is no loop nest"
 IS_FULL = "that has as many instructions as a nest may have"
 OTHER_LOOPS = "its loops are others"
 OTHER_ROWS = "it goes over rows, and the rows there are others"
-OF_ROWS = "it reduces what has one value for each row there"
+OF_ROWS = "it is an argmax or argmin of what has one value for each row there"
 NO_OPERAND = "it needs one value for each row, but nothing that is computed there"
 TOTAL = "it needs a total, which is known only after those loops"
 SCATTERED = "it needs what is scattered there, which is known only after those loops"
@@ -128,6 +128,7 @@ class _Fusion:
         for i, type_ in enumerate(program.inputs):
             self._buffer(i, type_)
         self.waiting: dict[int, tuple[Node, Shape]] = {}
+        self.products: dict[int, Product] = {}
         self.uses = _uses(program)
         n = len(program.inputs)
         for value in _in_stages(program):
@@ -161,7 +162,9 @@ class _Fusion:
             reshaped = layout.reshaped(self._copied(operands[0]), params["shape"])
             assert reshaped is not None  # of what lies in order
             self.layouts[value] = reshaped
-        elif not self._looped(value, instruction, operands):
+        elif not self._absorbed(value, instruction, operands) and not self._looped(
+            value, instruction, operands
+        ):
             self._place_all(operands)
             if op == "raise_unless":
                 self._append(Check(value, operands[0], instruction))
@@ -175,6 +178,7 @@ class _Fusion:
         op, shape = instruction.op, instruction.type.shape
         if op in _SPECIAL or not self.is_native(instruction, self._types(operands)):
             return False
+        self._place_products(operands)
         if op in REDUCTIONS or op in ARGUMENTS:
             axis = instruction.params["axis"]
             axes = (axis,) if isinstance(axis, int) else axis
@@ -259,6 +263,7 @@ class _Fusion:
 
     def _place_all(self, xs: Sequence[Layout | Access]) -> None:
         """Place what has waited: what needs it now can't be joined."""
+        self._place_products(xs)
         for x in xs:
             if x.buffer in self.waiting:
                 node, lengths = self.waiting[x.buffer]
@@ -330,7 +335,7 @@ class _Fusion:
             return IS_FULL
         if is_row and (nest.split is None or lengths != nest.domain[: nest.split]):
             return OTHER_LOOPS
-        if is_row and last.reduced:
+        if is_row and last.instruction.op in ARGUMENTS:
             return OF_ROWS
         if last.instruction.op in ARGUMENTS and nest.split not in (None, len(nest.domain) - 1):
             return OTHER_ROWS
@@ -351,6 +356,9 @@ class _Fusion:
     def _settle(nest: Nest, node: Node) -> None:
         """Make it a reduction of rows, if the nest's loops are or can become such, else total."""
         if not node.reduced:
+            return
+        if node.is_row:  # a sum over rows, of a value that each has
+            node.is_total = True
             return
         n, first = len(nest.domain), len(nest.domain) - len(node.reduced)
         is_last = node.reduced == tuple(range(first, n))
@@ -375,9 +383,93 @@ class _Fusion:
         a = layout.broadcast(a, (*stack, *a.shape[-2:]))
         b = layout.broadcast(b, (*stack, *b.shape[-2:]))
         out = layout.whole(value, (*stack, a.shape[-2], b.shape[-1]))
-        kernel = self._append(Product(value, a, b, out, instruction))
-        self._buffer(value, instruction.type, kernel)
+        self._add_product(Product(value, a, b, out, instruction))
         return True
+
+    # A product waits for its only use too: a sum that it can be added to, or a factor.
+
+    def _add_product(self, product: Product) -> None:
+        self._buffer(product.value, product.instruction.type)
+        self.products[product.value] = product
+        if self.uses[product.value] != 1:
+            self._place_products([self.layouts[product.value]])
+
+    def _place_products(self, xs: Sequence[Layout | Access]) -> None:
+        for x in xs:
+            if (product := self.products.pop(x.buffer, None)) is not None:
+                self.home[x.buffer] = self._append(product)
+
+    def _absorbed(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        """Whether it became a part of the product that it is applied to."""
+        products = [self.products.get(x.buffer) for x in operands]
+        if not any(products) or any(x.shape != instruction.type.shape for x in operands):
+            return self._scaled(value, instruction, operands, products)
+        if instruction.op not in ("add", "subtract"):
+            return self._scaled(value, instruction, operands, products)
+        for product, addend in ((products[1], operands[0]), (products[0], operands[1])):
+            sign = -1.0 if instruction.op == "subtract" else 1.0
+            if product is None or product.addend or (sign < 0 and product is not products[1]):
+                continue
+            if not self._can_be_added_to(addend) or not self._is_whole(operands, product):
+                continue
+            del self.products[product.value]
+            self._place_products([addend])
+            out = replace(product.out, buffer=value)
+            addend = replace(addend, shape=out.shape, strides=out.strides)
+            self._add_product(
+                replace(
+                    product,
+                    value=value,
+                    out=out,
+                    instruction=instruction,
+                    alpha=sign * product.alpha,
+                    addend=addend,
+                    before=(*product.before, product.value),
+                )
+            )
+            return True
+        return False
+
+    def _can_be_added_to(self, x: Layout) -> bool:
+        """An input, or another product, in order; what a nest computes is better used there."""
+        if not x.is_contiguous or x.buffer in self.waiting or x.buffer in self.plan.constants:
+            return False
+        return not self._is_in_a_nest(x.buffer)
+
+    def _is_whole(self, operands: list[Layout], product: Product) -> bool:
+        mine = next(x for x in operands if x.buffer == product.value)
+        return mine.is_contiguous and math.prod(mine.shape) == math.prod(product.out.shape)
+
+    def _scaled(
+        self,
+        value: int,
+        instruction: Instruction,
+        operands: list[Layout],
+        products: list[Product | None],
+    ) -> bool:
+        """Whether it is a product times a number."""
+        if instruction.op != "multiply":
+            return False
+        for product, mine, other in zip(products, operands, reversed(operands), strict=True):
+            factor = self.plan.literal(other.buffer)
+            if product is None or factor is None or product.addend:
+                continue
+            if mine.shape != instruction.type.shape or not self._is_whole(operands, product):
+                continue
+            del self.products[product.value]
+            alpha = product.alpha * factor.item()
+            self._add_product(
+                replace(
+                    product,
+                    value=value,
+                    out=replace(product.out, buffer=value),
+                    instruction=instruction,
+                    alpha=alpha,
+                    before=(*product.before, product.value),
+                )
+            )
+            return True
+        return False
 
     def _for_blas(self, x: Layout) -> Layout:
         """``x``, copied if its rows or columns do not lie side by side."""
@@ -508,6 +600,8 @@ class _Fusion:
                         needed.add(node.through.access.buffer)
             elif isinstance(kernel, Product):
                 needed.update((kernel.a.buffer, kernel.b.buffer))
+                if kernel.addend is not None:
+                    needed.add(kernel.addend.buffer)
             elif isinstance(kernel, Check):
                 needed.add(kernel.condition.buffer)
             else:

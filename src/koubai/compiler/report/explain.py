@@ -149,6 +149,8 @@ class Explanation:
         kernels: in the order in which they run.
         memory: what lies between them.
         interpreted: why NumPy runs the whole program; "" if it does not.
+        phases: how many times threads must wait for each other, if they share the work.
+        chunks: into how many pieces kernels are cut for them; 1 if that is not worth it.
         one_call: whether Python calls native code once, which runs all kernels.
         seconds: the time of all kernels, one after the other, after a profile.
     """
@@ -161,6 +163,8 @@ class Explanation:
     kernels: list[KernelInfo] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     interpreted: str = ""
+    phases: int = 1
+    chunks: int = 1
     one_call: bool = False
     seconds: float | None = None
 
@@ -211,6 +215,8 @@ def explanation(compiled: Compiled, name: str) -> Explanation:
         [value for value in values if value not in computed],
         kernels,
         _memory(native),
+        phases=len(native.schedule.phases),
+        chunks=max(map(len, native.schedule.phases), default=1),
         one_call=native.entry is not None,
     )
 
@@ -258,6 +264,8 @@ def _kernel(native: NativeProgram, k: int, places: dict[int, str]) -> KernelInfo
 def _instructions(plan: Plan, kernel: Kernel) -> Iterator[tuple[int, Instruction]]:
     """The program's own instructions where it has them: a part that is written is a copy here."""
     n, program = len(plan.program.inputs), plan.program
+    if isinstance(kernel, Product):
+        yield from ((value, program.instructions[value - n]) for value in kernel.before)
     if not isinstance(kernel, Nest):
         yield kernel.value, kernel.instruction
         return

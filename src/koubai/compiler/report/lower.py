@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from koubai.compiler.codegen.schedule import Step
 from koubai.compiler.compiled import Compiled
+from koubai.compiler.kernels import Kernel, Nest
 from koubai.compiler.passes import optimize
+from koubai.compiler.passes.fusion import Plan
+from koubai.compiler.passes.memory import read
 from koubai.compiler.report.plan import plan_text
 from koubai.compiler.runtime.functions import module_text
 from koubai.compiler.runtime.jit import backend
@@ -74,10 +77,9 @@ def lowered(compiled: Compiled, name: str) -> Lowered:
     program = native.program if native else optimize(compiled.program)
     users: dict[str, dict[int, None]] = {}
     if native:
-        numbers = {id(kernel): k for k, kernel in enumerate(native.plan.kernels)}
         for step in native.schedule.steps:
             if isinstance(step, Step):
-                users.setdefault(step.code, {})[numbers[id(step.kernel)]] = None
+                users.setdefault(step.code, {})[_number(native.plan, step.kernel)] = None
     return Lowered(
         name,
         compiled.program.text(locations=True),
@@ -86,6 +88,18 @@ def lowered(compiled: Compiled, name: str) -> Lowered:
         tuple(users),
         tuple(tuple(x) for x in users.values()),
     )
+
+
+def _number(plan: Plan, part: Kernel) -> int:
+    """Of the kernel that ``part`` was cut from; it may be the sum of what its chunks added up."""
+    values = _values(part)
+    found = [k for k, kernel in enumerate(plan.kernels) if values <= _values(kernel)]
+    same = [k for k in found if {*read(plan.kernels[k])} == {*read(part)}]
+    return (same or found)[0]
+
+
+def _values(kernel: Kernel) -> set[int]:
+    return set(kernel.nodes) if isinstance(kernel, Nest) else {kernel.value}
 
 
 def _count(text: str) -> int:

@@ -48,7 +48,9 @@ def _kernel(plan: Plan, k: int) -> Iterator[str]:
         return
     value, op = kernel.value, kernel.instruction.op
     if isinstance(kernel, Product):
-        text = f"product %{value} = {_layout(kernel.a)} @ {_layout(kernel.b)}"
+        factor = f"{kernel.alpha:g} * " if kernel.alpha != 1 else ""
+        addend = f" + {_layout(kernel.addend)}" if kernel.addend else ""
+        text = f"product %{value} = {factor}{_layout(kernel.a)} @ {_layout(kernel.b)}{addend}"
         text += f"  {loops(kernel)}"
     elif isinstance(kernel, Check):
         text = f"check {_layout(kernel.condition)}"
@@ -71,7 +73,7 @@ def _nodes(plan: Plan, nest: Nest) -> Iterator[str]:
 
 def _is_after(node: Node) -> bool:
     """Whether it is computed of row values alone, after the phase."""
-    return node.is_row and not node.reduced
+    return node.is_row_value
 
 
 def _node(plan: Plan, nest: Nest, node: Node) -> str:

@@ -3,7 +3,8 @@
 A kernel runs when its operands are there, before a later one makes use of their room in the
 workspace; and running it again gives the same, but for what is added into an array by indices,
 which is put back. The program is a copy with memory of its own, so others may call it meanwhile;
-and its outputs are new arrays, also of state that a call writes in place, so nothing changes.
+its kernels are not cut into chunks for threads; and its outputs are new arrays, also of state that
+a call writes in place, so nothing changes.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def profiled(explanation: Explanation, compiled: Compiled, arrays: Sequence[Any]
     """
     if compiled.native is None:
         return explanation
-    program = NativeProgram(compiled.native.program)
+    program = NativeProgram(compiled.native.program, chunks=1)
     program.load(arrays)
     seconds: dict[int, float] = {}
     for kernel, run in _by_kernel(program):

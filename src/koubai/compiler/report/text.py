@@ -79,8 +79,14 @@ def _head(x: Explanation) -> str:
     return (
         f"{x.name}: {how} {_plural(len(x.kernels), 'kernel')} ({counts})\n"
         f"instructions: {x.traced} as traced, {x.live} after the passes; {len(x.free)} of these are"
-        " views or constants, which take no time"
+        f" views or constants, which take no time{_cut(x)}"
     )
+
+
+def _cut(x: Explanation) -> str:
+    if x.chunks == 1:
+        return ""
+    return f"\nfor threads: {_plural(x.phases, 'phase')} of {x.chunks} chunks of rows"
 
 
 _KINDS = {
