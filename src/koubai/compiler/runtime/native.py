@@ -16,7 +16,7 @@ from koubai.compiler.codegen.reductions import COMBINE
 from koubai.compiler.codegen.schedule import Step, schedule
 from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.interpret import interpret
-from koubai.compiler.kernels import Fallback
+from koubai.compiler.kernels import Fallback, Product
 from koubai.compiler.layout import Layout, whole
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
@@ -114,7 +114,12 @@ class NativeProgram:
             replaces = self.replaced.get(number)
             outputs.append(Output(slots[b], replaces, type_.shape, type_.dtype))
         places = [slots.get(i, -1) for i in range(len(self.program.inputs))]
-        return Entry(self.table, steps, places, outputs, self._shared())
+        shared = self._shared()
+        has_products = any(isinstance(kernel, Product) for kernel in self.plan.kernels)
+        if has_products:
+            pool.limit_blas()
+        used = pool.words if shared or has_products else None
+        return Entry(self.table, steps, places, outputs, used, shared)
 
     def _shared(self) -> Shared | None:
         """How threads share the program; None if it is all one chunk."""
@@ -127,7 +132,7 @@ class NativeProgram:
         chunks = np.array([chunk for chunks in by_phase for chunk in chunks], np.int64)
         phases = np.array(list(zip(first, counts, strict=True)), np.int64)
         marks = np.zeros(len(phases) * MARK_WORDS, np.int64)
-        return Shared(pool.words, chunks, phases, marks)
+        return Shared(chunks, phases, marks)
 
     def run(self, inputs: list[Any]) -> list[Any]:
         """The outputs for ``inputs``, arrays of the program's input types.
