@@ -49,11 +49,12 @@ def read(kernel: Kernel) -> Iterator[int]:
         yield from (x.buffer for x in kernel.operands)
 
 
-def _addend(kernel: Kernel) -> int:
-    """The buffer of what a product is added to; -1 if there is none."""
+def added_to(kernel: Kernel) -> int:
+    """The buffer that a product is added to, if it may be where the sum is; else -1."""
     if not isinstance(kernel, Product) or kernel.addend is None:
         return -1
-    return kernel.addend.buffer
+    is_factor = kernel.addend.buffer in (kernel.a.buffer, kernel.b.buffer)
+    return -1 if is_factor else kernel.addend.buffer
 
 
 def bytes_of(plan: Plan, buffer: int) -> int:
@@ -75,7 +76,9 @@ def plan_memory(plan: Plan) -> Memory:
             if buffer in outside or buffer in memory.offsets:
                 continue
             size = -(-max(bytes_of(plan, buffer), 1) // LINE) * LINE
-            if (old := _addend(kernel)) in memory.offsets and last_use[old] == i:
+            old = added_to(kernel)
+            is_last = old in memory.offsets and last_use[old] == i
+            if is_last and bytes_of(plan, old) == bytes_of(plan, buffer):
                 memory.offsets[buffer] = memory.offsets[old]  # it is added to in place
                 live = [(first, end, buffer if b == old else b) for first, end, b in live]
                 continue
