@@ -47,6 +47,11 @@ class State:
         y[1:] = self.W[:-1]
         self.W = y
 
+    def keep_rows(self, x: Any) -> Any:
+        y = np.zeros_like(x)
+        y[1:] = self.W[1:]
+        self.W = y
+
     def permute(self, x: Any) -> Any:
         self.W = self.W[np.argsort(x[0], stable=True)]
 
