@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from koubai.compiler.layout import Layout, whole
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
+from koubai.compiler.passes.partition import partition
 from koubai.compiler.passes.state import replaceable
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
@@ -54,14 +56,21 @@ def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> N
     return NativeProgram(optimize(program), state)
 
 
+CHUNKS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Into how many pieces large kernels are cut: the processors that this process may use."""
+
+
 class NativeProgram:
     """Machine code for ``program``."""
 
     def __init__(self, program: Program, state: Sequence[tuple[int, int]] = ()) -> None:
         self.program = program
         self.plan = fuse(program, is_native)
-        self.memory = plan_memory(self.plan)
-        self.schedule = schedule(self.plan, self.memory)
+        self.replaced = replaceable(self.plan, state)
+        outputs = {self.plan.outputs[number]: i for number, i in self.replaced.items()}
+        phases = partition(self.plan, CHUNKS, outputs)
+        self.memory = plan_memory(self.plan, phases)
+        self.schedule = schedule(self.plan, phases, self.memory)
         self.workspace = np.empty(self.memory.size + LINE, np.uint8)
         self.start = -self.workspace.ctypes.data % LINE
         self.error = np.zeros(1, np.int64)
@@ -73,7 +82,6 @@ class NativeProgram:
         for b, value in self.plan.constants.items():
             self._set(b, value)
         self.runs = self._runs()
-        self.replaced = replaceable(self.plan, state)
         is_one_run = len(self.runs) == 1 and not isinstance(self.runs[0], Fallback)
         self.entry = self._entry(self.runs[0]) if is_one_run else None
 
