@@ -280,16 +280,17 @@ def _enter_code() -> str:
     d = field("%self", _DATA)
     table = word(0, "ptr")
     inputs, outputs, most = (word(i) for i in range(3, 6))
+    # First, as it may collect garbage, and so run Python, and so this very program.
+    results = f.op(f"call ptr @PyList_New(i64 {outputs})")
+    unless(f.op(f"icmp ne ptr {results}, null"), "failed")
     with f.loop("0", inputs) as i:
         x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
         slot = word(f.op(f"add i64 {i}, {_HEAD}"))
         with f.when(f.op(f"icmp sge i64 {slot}, 0")):
-            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "none")
-            unless(has(x, _USABLE), "none")
+            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "stopped")
+            unless(has(x, _USABLE), "stopped")
             put(slot, x)
     first = f.op(f"add i64 {inputs}, {_HEAD}")
-    results = f.op(f"call ptr @PyList_New(i64 {outputs})")
-    unless(f.op(f"icmp ne ptr {results}, null"), "failed")
     with f.loop("0", outputs) as i:
         at = f.op(f"add i64 {first}, {f.op(f'mul i64 {i}, 5')}")
         slot, replaces, ndim = (word(f.op(f"add i64 {at}, {k}")) for k in range(3))
@@ -325,8 +326,6 @@ def _enter_code() -> str:
     f.do(f"ret ptr {results}")
     f.label("stopped")
     f.do(f"call void @Py_DecRef(ptr {results})")
-    f.do("br label %none")
-    f.label("none")
     f.do("call void @Py_IncRef(ptr @None)")
     f.do("ret ptr @None")
     f.label("given_up")

@@ -83,7 +83,7 @@ class NativeProgram:
         self.table[ERROR] = self.error.ctypes.data
         self.table[WORKSPACE] = self.workspace.ctypes.data + self.start
         self.lock = threading.Lock()
-        self.buffers: dict[int, Any] = {}
+        self.buffers: dict[int, Any] = {}  # what comes from outside, during a call by steps
         for b, value in self.plan.constants.items():
             self._set(b, value)
         self.runs = self._runs()
@@ -140,28 +140,36 @@ class NativeProgram:
         An array in ``inputs`` that nobody holds but the list and one other place is overwritten by
         the output that replaces it.
         """
-        if self.entry is not None:
-            outputs: list[Any] | None = self.entry.call(inputs)
-            if outputs is not None:
-                return outputs
-        return self._run_by_steps(inputs)
+        if self.entry is None:
+            return self._run_by_steps(inputs)
+        outputs: list[Any] | None = self.entry.call(inputs)
+        if outputs is None:  # among the inputs are a number of NumPy's, a view; or it has stopped
+            outputs = self.entry.call([np.require(x, requirements=["C", "A"]) for x in inputs])
+        return interpret(self.program, inputs) if outputs is None else outputs
 
     def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
         with self.lock:
-            for i, x in enumerate(inputs):
-                self._set(i, np.asarray(x, order="C"))
-            for b in self.plan.outputs:
-                type_ = self.plan.types[b]
-                self._set(b, np.empty(type_.shape, type_.dtype))
-            self.error[0] = 0
-            for run in self.runs:
-                if isinstance(run, Fallback):
-                    self._run_by_numpy(run)
-                else:
-                    drive(self.table, run)
-                if self.error[0]:
-                    return interpret(self.program, inputs)  # which says what is wrong
-            return [self.buffers[b] for b in self.plan.outputs]
+            try:
+                return self._by_steps(inputs)
+            finally:
+                self.buffers = {}  # nothing is kept of a call
+
+    def _by_steps(self, inputs: list[Any]) -> list[Any]:
+        self.buffers = dict(self.plan.constants)
+        for i, x in enumerate(inputs):
+            self._set(i, np.require(x, requirements=["C", "A"]))
+        for b in self.plan.outputs:
+            type_ = self.plan.types[b]
+            self._set(b, np.empty(type_.shape, type_.dtype))
+        self.error[0] = 0
+        for run in self.runs:
+            if isinstance(run, Fallback):
+                self._run_by_numpy(run)
+            else:
+                drive(self.table, run)
+            if self.error[0]:
+                return interpret(self.program, inputs)  # which says what is wrong
+        return [self.buffers[b] for b in self.plan.outputs]
 
     def _set(self, buffer: int, x: Any) -> None:
         if buffer in self.schedule.slots:
