@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.compiler.errors import TraceError
+from koubai.compiler.errors import TraceError, definition, with_line
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
 from koubai.compiler.trace.graph import Graphs
@@ -52,11 +52,16 @@ def traced_run(
             *[_substituted(x, traced) for x in args],
             **{name: _substituted(x, traced) for name, x in kwargs.items()},
         )
-        results = Results(trace, inputs, world, entered, graphs, value)
+        try:
+            results = Results(trace, inputs, world, entered, graphs, value)
+        except TraceError as error:  # of what is left behind: no line is to blame
+            raise TraceError(error.message, definition(function)) from None
     except Exception as error:
         # NumPy says "setting an array element with a sequence" for what we refused.
         if isinstance(error.__cause__, TraceError):
             raise error.__cause__ from None
+        if (new := with_line(error)) is not error:
+            raise new from None
         raise
     finally:
         trace.ended = True

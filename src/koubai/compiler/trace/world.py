@@ -58,6 +58,7 @@ class World:
 
     Attributes:
         containers: all that can change, in the order of the walk.
+        names: of each container, what it is called in messages: ``net.params``.
         arrays: the arrays in it, each once, however many places hold it.
         paths: of each array, a place where it is, for messages: ``net.params['W']``.
         key: what must be equal for a program to be used again: the structure, the dtypes and
@@ -68,6 +69,7 @@ class World:
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
         self.containers: list[Container] = []
+        self.names: list[str] = []
         self.arrays: list[Any] = []
         self.paths: list[str] = []
         self.kept: list[Any] = []
@@ -189,6 +191,7 @@ class World:
         for container in found:
             contents = container.read()
             self.containers.append(container)
+            self.names.append(path)
             keys = [constant_key(k) if isinstance(k, CONSTANTS) else None for k in contents]
             self._key.append((type(container), type(x), *keys))
             places = self.looks.contents(container, at, contents)
