@@ -92,7 +92,7 @@ class CompiledFunction:
 
     @property
     def programs(self) -> list[Program]:
-        return [c.program for c in self.cache.compiled.values()]
+        return list({id(c): c.program for c in self.cache.compiled.values()}.values())
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """As a method: a compiled function of the object's own method; programs are shared."""
@@ -115,11 +115,11 @@ class CompiledFunction:
 
     def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
         cache, world = self.cache, World(self.function, args, kwargs)
-        while (compiled := cache.compiled.get(self._key(world))) is None:
+        while (compiled := self._found(world)) is None:
             try:
                 cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
             except NeedsNumber as error:
-                known = cache.known.setdefault(world.key, set())
+                known = cache.known.setdefault(world.key_without_gradients(), set())
                 if error.number in known:
                     raise
                 known.add(error.number)
@@ -131,11 +131,23 @@ class CompiledFunction:
         outputs = compiled.run(world.arrays)
         return compiled.results.place(outputs, world)
 
-    def _known(self, world: World) -> list[int]:
-        return sorted(self.cache.known.get(world.key, ()))
+    def _found(self, world: World) -> Compiled | None:
+        """What has been compiled for such a world."""
+        key = self._key(world)
+        if key not in self.cache.compiled:
+            # Gradients that the last step has used up are no other than none, if none is read.
+            other = self.cache.compiled.get(self._key(world, with_gradients=False))
+            if other is None or not other.results.uses_up:
+                return None
+            self.cache.compiled[key] = other
+        return self.cache.compiled[key]
 
-    def _key(self, world: World) -> Any:
-        return (world.key, *[constant_key(world.arrays[i]) for i in self._known(world)])
+    def _known(self, world: World) -> list[int]:
+        return sorted(self.cache.known.get(world.key_without_gradients(), ()))
+
+    def _key(self, world: World, with_gradients: bool = True) -> Any:
+        key = world.key if with_gradients else world.key_without_gradients()
+        return (key, *[constant_key(world.arrays[i]) for i in self._known(world)])
 
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
         log.info("compiling %s", getattr(self.function, "__name__", self.function))

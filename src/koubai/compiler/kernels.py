@@ -74,6 +74,11 @@ class Node:
     is_total: bool = False
 
     @property
+    def is_row_value(self) -> bool:
+        """Whether it is computed of row values, or is a total of one."""
+        return self.is_row and (self.is_total or not self.reduced)
+
+    @property
     def is_scatter(self) -> bool:
         """Whether it writes through indices, into a buffer that was made before."""
         return self.through is not None and self.instruction.op != "getitem"
@@ -97,13 +102,19 @@ class Nest:
 
 @dataclass
 class Product:
-    """``out = a @ b`` for stacks of matrices; the last two axes are those of the matrices."""
+    """``out = alpha * a @ b + addend`` for stacks of matrices, which are the last two axes.
+
+    So the sum of two products is one kernel after the other, and the update of a weight by its
+    gradient none at all.
+    """
 
     value: int
     a: Layout
     b: Layout
     out: Layout
     instruction: Instruction
+    alpha: float = 1.0
+    addend: Layout | None = None
 
 
 @dataclass

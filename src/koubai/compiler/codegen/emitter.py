@@ -55,6 +55,14 @@ class Emitter:
         self._lines.append(f"{name}:")
         self.block = name
 
+    def here(self) -> int:
+        """A position among the lines, for ``insert``."""
+        return len(self._lines)
+
+    def insert(self, position: int, instruction: str) -> None:
+        """Put an instruction before one that is there already: a phi, when its values are known."""
+        self._lines.insert(position, f"  {instruction}")
+
     def fresh(self, stem: str) -> str:
         """A label that is used nowhere else."""
         self._count += 1

@@ -166,7 +166,8 @@ class _NestEmitter:
     def _fill(self, node: Node) -> None:
         """A total begins as what its reduction begins with."""
         start, pointer = self._identity(node), self._pointer(node.store)
-        kept = [n for i, n in enumerate(self.nest.domain) if i not in (node.reduced or ())]
+        domain = self.nest.domain[: self.split] if node.is_row else self.nest.domain
+        kept = [n for i, n in enumerate(domain) if i not in (node.reduced or ())]
 
         def fill(lanes: int, i: str, slot: int) -> None:
             t = Lanes(self._dtype(node.value), lanes)
@@ -176,8 +177,7 @@ class _NestEmitter:
         self._walk(_pieces(math.prod(kept), WIDTH, 1), fill)
 
     def _identity(self, node: Node) -> object:
-        is_empty = 0 in [self.nest.domain[axis] for axis in node.reduced or ()]
-        return identity(node.instruction.op, self._partial_type(node, 1).dtype, is_empty)
+        return identity(node.instruction.op, self._partial_type(node, 1).dtype)
 
     def _walk(self, pieces: list[_Piece], body: Body) -> None:
         f = self.f
@@ -199,7 +199,7 @@ class _NestEmitter:
         sinks = [
             node
             for node in nodes
-            if node.reduced or (not node.is_row and node.value in self.nest.stored)
+            if not node.is_row_value and (node.reduced or node.value in self.nest.stored)
         ]
         inner = self.nest.domain[self.split :]
         rows = [node for node in sinks if self._reduces_all_of(node, self.split)]
@@ -213,7 +213,7 @@ class _NestEmitter:
             del self.indices[self.split :]
         self._end(rows, pieces)
         for node in nodes:
-            if node.is_row and not node.reduced:
+            if node.is_row_value:
                 self._row_value(node)
 
     def _reduces_all_of(self, node: Node, first: int) -> bool:
@@ -306,6 +306,11 @@ class _NestEmitter:
                 reads.append(self.rows[x.buffer])
             else:
                 reads.append(load(f, t, self._address(x)))
+        if node.is_total:
+            t = self._partial_type(node, 1)
+            term = cast(f, Lanes(self._dtype(node.reads[0].buffer), 1), reads[0], t.dtype)
+            self._add(node, t, term, self._address(node.store))
+            return
         self.rows[node.value] = self._computed(node, 1, reads)
         self._store_row(node)
 

@@ -6,11 +6,13 @@ with a flag where it is the other way round.
 
 One function serves all products of a dtype. Its operands, all words of 64 bits:
 
-    a: slot, offset   b: slot, offset   out: slot, offset
+    a: slot, offset   b: slot, offset   out: slot, offset   addend: slot, offset
     how many products, and the bytes from one to the next in a, b and out
-    flag of b, flag of a, n, m, k, 1.0, leading of b, leading of a, 0.0, leading of out
+    bytes of the addend; 0 if there is none
+    flag of b, flag of a, n, m, k, alpha, leading of b, leading of a, 0.0 or 1.0, leading of out
 
-BLAS takes the addresses of numbers, and reads of each word as much as it needs.
+What is to be added to is first copied to where the result goes, if it does not lie there. BLAS
+takes the addresses of numbers, and reads of each word as much as it needs.
 """
 
 from __future__ import annotations
@@ -28,18 +30,22 @@ from koubai.compiler.layout import Layout
 GEMM = {"float32": "sgemm", "float64": "dgemm"}
 """BLAS's names."""
 
-_BATCH, _FLAGS = 6, 10  # where the operands of these kinds begin
+_BATCH, _BYTES, _FLAGS = 8, 12, 13  # where the operands of these kinds begin
 
 
 def product_code(dtype: str) -> str:
     """The function that computes products; it is called NAME."""
     f = Emitter("NAME", ["ptr %table", "ptr %operands"])
     pointers = Pointers(f)
-    a, b, out = (pointers.add() for _ in range(3))
+    a, b, out, addend = (pointers.add() for _ in range(4))
 
     def word(i: int) -> str:
         return f.op(f"getelementptr i64, ptr %operands, i64 {i}")
 
+    size = f.op(f"load i64, ptr {word(_BYTES)}")
+    elsewhere = f.op(f"icmp ne ptr {out}, {addend}")
+    with f.when(f.op(f"and i1 {elsewhere}, {f.op(f'icmp ne i64 {size}, 0')}")):
+        _copy(f, addend, out, size)
     count, *strides = (f.op(f"load i64, ptr {word(_BATCH + i)}") for i in range(4))
     fixed = [f"ptr {word(_FLAGS + i)}" for i in range(10)]
     with f.loop("0", count) as i:
@@ -53,23 +59,43 @@ def product_code(dtype: str) -> str:
 
 
 def product_operands(product: Product, dtype: str) -> Iterator[tuple[list[Layout], list[int]]]:
-    """For each call: the layouts of a, b and out where it begins, and the words after these."""
+    """For each call: the layouts of a, b, out and addend where it begins, the words after these."""
     a, b, out = product.a, product.b, product.out
+    addend = product.addend or out
     *stack, m, k = a.shape
     n = b.shape[-1]
     if 0 in (*stack, m, n):
         return
     size = np.dtype(dtype).itemsize
-    one = int(np.ones(1, dtype).view(f"uint{8 * size}")[0])
+    alpha, beta = (_bits(x, dtype) for x in (product.alpha, float(product.addend is not None)))
     flag_a, leading_a = _as_it_lies(a)
     flag_b, leading_b = _as_it_lies(b)
-    fixed = [ord(flag_b), ord(flag_a), n, m, k, one, leading_b, leading_a, 0, n]
+    fixed = [ord(flag_b), ord(flag_a), n, m, k, alpha, leading_b, leading_a, beta, n]
     # The last axis of the stack is a loop in the function, the others are calls.
     inner = stack[-1] if stack else 1
     for index in itertools.product(*map(range, stack[:-1])):
-        parts = [_part(x, index) for x in (a, b, out)]
+        parts = [_part(x, index) for x in (a, b, out, addend)]
         steps = [size * x.strides[len(stack) - 1] if stack else 0 for x in (a, b, out)]
-        yield parts, [inner, *steps, *fixed]
+        copied = size * inner * m * n if product.addend else 0
+        yield parts, [inner, *steps, copied, *fixed]
+
+
+def _bits(x: float, dtype: str) -> int:
+    """A number as a word."""
+    number = np.array([x], dtype)
+    return int(number.view(f"int{8 * number.itemsize}")[0])
+
+
+def _copy(f: Emitter, source: str, target: str, size: str) -> None:
+    """So many bytes, which are whole numbers of four."""
+    start = "0"
+    for type_, step in (("<8 x i32>", 32), ("i32", 4)):
+        stop = f.op(f"and i64 {size}, {-step}")
+        with f.loop(start, stop, step) as i:
+            here, there = (f.op(f"getelementptr i8, ptr {p}, i64 {i}") for p in (source, target))
+            x = f.op(f"load {type_}, ptr {here}, align 4")
+            f.do(f"store {type_} {x}, ptr {there}, align 4")
+        start = stop
 
 
 def _part(x: Layout, index: tuple[int, ...]) -> Layout:

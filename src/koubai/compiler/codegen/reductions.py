@@ -24,15 +24,12 @@ COMBINE = {
 """By the reduction, the elementwise operation of two partial results."""
 
 
-def identity(op: str, dtype: str, is_empty: bool = False) -> Any:
-    """What combined with x is x; the result of nothing, if it ``is_empty``."""
-    if op == "sum":
-        # -0.0 + x is x for every x, 0.0 + x is not for -0.0.
-        return -0.0 if kind(dtype) == "f" and not is_empty else 0
+def identity(op: str, dtype: str) -> Any:
+    """What combined with x is x."""
+    if op in ("sum", "any"):
+        return 0
     if op in ("prod", "all"):
         return 1
-    if op == "any":
-        return 0
     if kind(dtype) == "f":
         return -np.inf if op in ("max", "argmax") else np.inf
     if kind(dtype) == "b":

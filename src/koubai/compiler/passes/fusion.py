@@ -112,6 +112,7 @@ class _Fusion:
         for i, type_ in enumerate(program.inputs):
             self._buffer(i, type_)
         self.waiting: dict[int, tuple[Node, Shape]] = {}
+        self.products: dict[int, Product] = {}
         self.uses = _uses(program)
         n = len(program.inputs)
         for value in _in_stages(program):
@@ -145,7 +146,9 @@ class _Fusion:
             reshaped = layout.reshaped(self._copied(operands[0]), params["shape"])
             assert reshaped is not None  # of what lies in order
             self.layouts[value] = reshaped
-        elif not self._looped(value, instruction, operands):
+        elif not self._absorbed(value, instruction, operands) and not self._looped(
+            value, instruction, operands
+        ):
             self._place_all(operands)
             if op == "raise_unless":
                 self._append(Check(value, operands[0], instruction))
@@ -159,6 +162,7 @@ class _Fusion:
         op, shape = instruction.op, instruction.type.shape
         if op in _SPECIAL or not self.is_native(instruction, self._types(operands)):
             return False
+        self._place_products(operands)
         if op in REDUCTIONS or op in ARGUMENTS:
             axis = instruction.params["axis"]
             axes = (axis,) if isinstance(axis, int) else axis
@@ -242,6 +246,7 @@ class _Fusion:
 
     def _place_all(self, xs: Sequence[Layout | Access]) -> None:
         """Place what has waited: what needs it now can't be joined."""
+        self._place_products(xs)
         for x in xs:
             if x.buffer in self.waiting:
                 node, lengths = self.waiting[x.buffer]
@@ -307,7 +312,9 @@ class _Fusion:
         is_row = lengths != nest.domain
         if len(nest.nodes) + len(group) > MOST_NODES:
             return False
-        if is_row and (nest.split is None or lengths != nest.domain[: nest.split] or last.reduced):
+        if is_row and (nest.split is None or lengths != nest.domain[: nest.split]):
+            return False
+        if is_row and last.instruction.op in ARGUMENTS:
             return False
         if last.instruction.op in ARGUMENTS and nest.split not in (None, len(nest.domain) - 1):
             return False
@@ -328,6 +335,9 @@ class _Fusion:
     def _settle(nest: Nest, node: Node) -> None:
         """Make it a reduction of rows, if the nest's loops are or can become such, else total."""
         if not node.reduced:
+            return
+        if node.is_row:  # a sum over rows, of a value that each has
+            node.is_total = True
             return
         n, first = len(nest.domain), len(nest.domain) - len(node.reduced)
         is_last = node.reduced == tuple(range(first, n))
@@ -352,9 +362,76 @@ class _Fusion:
         a = layout.broadcast(a, (*stack, *a.shape[-2:]))
         b = layout.broadcast(b, (*stack, *b.shape[-2:]))
         out = layout.whole(value, (*stack, a.shape[-2], b.shape[-1]))
-        kernel = self._append(Product(value, a, b, out, instruction))
-        self._buffer(value, instruction.type, kernel)
+        self._add_product(Product(value, a, b, out, instruction))
         return True
+
+    # A product waits for its only use too: a sum that it can be added to, or a factor.
+
+    def _add_product(self, product: Product) -> None:
+        self._buffer(product.value, product.instruction.type)
+        self.products[product.value] = product
+        if self.uses[product.value] != 1:
+            self._place_products([self.layouts[product.value]])
+
+    def _place_products(self, xs: Sequence[Layout | Access]) -> None:
+        for x in xs:
+            if (product := self.products.pop(x.buffer, None)) is not None:
+                self.home[x.buffer] = self._append(product)
+
+    def _absorbed(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        """Whether it became a part of the product that it is applied to."""
+        products = [self.products.get(x.buffer) for x in operands]
+        if not any(products) or any(x.shape != instruction.type.shape for x in operands):
+            return self._scaled(value, instruction, operands, products)
+        if instruction.op not in ("add", "subtract"):
+            return self._scaled(value, instruction, operands, products)
+        for product, addend in ((products[1], operands[0]), (products[0], operands[1])):
+            sign = -1.0 if instruction.op == "subtract" else 1.0
+            if product is None or product.addend or (sign < 0 and product is not products[1]):
+                continue
+            if not self._can_be_added_to(addend) or not self._is_whole(operands, product):
+                continue
+            del self.products[product.value]
+            self._place_products([addend])
+            out = replace(product.out, buffer=value)
+            addend = replace(addend, shape=out.shape, strides=out.strides)
+            alpha = sign * product.alpha
+            self._add_product(Product(value, product.a, product.b, out, instruction, alpha, addend))
+            return True
+        return False
+
+    def _can_be_added_to(self, x: Layout) -> bool:
+        """An input, or another product, in order; what a nest computes is better used there."""
+        if not x.is_contiguous or x.buffer in self.waiting or x.buffer in self.plan.constants:
+            return False
+        return not self._is_in_a_nest(x.buffer)
+
+    def _is_whole(self, operands: list[Layout], product: Product) -> bool:
+        mine = next(x for x in operands if x.buffer == product.value)
+        return mine.is_contiguous and math.prod(mine.shape) == math.prod(product.out.shape)
+
+    def _scaled(
+        self,
+        value: int,
+        instruction: Instruction,
+        operands: list[Layout],
+        products: list[Product | None],
+    ) -> bool:
+        """Whether it is a product times a number."""
+        if instruction.op != "multiply":
+            return False
+        for product, mine, other in zip(products, operands, reversed(operands), strict=True):
+            factor = self.plan.literal(other.buffer)
+            if product is None or factor is None or product.addend:
+                continue
+            if mine.shape != instruction.type.shape or not self._is_whole(operands, product):
+                continue
+            del self.products[product.value]
+            alpha = product.alpha * factor.item()
+            out = replace(product.out, buffer=value)
+            self._add_product(Product(value, product.a, product.b, out, instruction, alpha))
+            return True
+        return False
 
     def _for_blas(self, x: Layout) -> Layout:
         """``x``, copied if its rows or columns do not lie side by side."""
@@ -485,6 +562,8 @@ class _Fusion:
                         needed.add(node.through.access.buffer)
             elif isinstance(kernel, Product):
                 needed.update((kernel.a.buffer, kernel.b.buffer))
+                if kernel.addend is not None:
+                    needed.add(kernel.addend.buffer)
             elif isinstance(kernel, Check):
                 needed.add(kernel.condition.buffer)
             else:

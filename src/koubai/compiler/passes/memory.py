@@ -41,10 +41,19 @@ def read(kernel: Kernel) -> Iterator[int]:
                 yield node.through.access.buffer
     elif isinstance(kernel, Product):
         yield from (kernel.a.buffer, kernel.b.buffer)
+        if kernel.addend is not None:
+            yield kernel.addend.buffer
     elif isinstance(kernel, Check):
         yield kernel.condition.buffer
     else:
         yield from (x.buffer for x in kernel.operands)
+
+
+def _addend(kernel: Kernel) -> int:
+    """The buffer of what a product is added to; -1 if there is none."""
+    if not isinstance(kernel, Product) or kernel.addend is None:
+        return -1
+    return kernel.addend.buffer
 
 
 def bytes_of(plan: Plan, buffer: int) -> int:
@@ -66,6 +75,10 @@ def plan_memory(plan: Plan) -> Memory:
             if buffer in outside or buffer in memory.offsets:
                 continue
             size = -(-max(bytes_of(plan, buffer), 1) // LINE) * LINE
+            if (old := _addend(kernel)) in memory.offsets and last_use[old] == i:
+                memory.offsets[buffer] = memory.offsets[old]  # it is added to in place
+                live = [(first, end, buffer if b == old else b) for first, end, b in live]
+                continue
             start = 0
             for taken, stop, _ in sorted(live):
                 if taken - start >= size:

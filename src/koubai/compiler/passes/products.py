@@ -5,6 +5,7 @@
                                    transposed, as in the gradient of a layer's weights
     (3,) @ (3, 4)                  is (1, 3) @ (3, 4)
     (4, 1) @ (1, 6)                has one term: it is elementwise, and joins what is around it
+    (4, 6) @ (6, 1)                is a sum of rows: it joins what is around it too
 
 Stacks on both sides stay, and so do transposes, which cost a product nothing. The same numbers are
 multiplied and added up, in another order.
@@ -47,7 +48,24 @@ def _matmul(new: Rewriter, i: Instruction) -> int | None:
     if len(a) > 2 and len(b) == 2 and new.source(x, "permute_dims") is None:
         rows = new.reshape(i, x, (math.prod(a[:-1]), a[-1]))
         return new.reshape(i, new.emit(i, "matmul", rows, y), i.type.shape)
+    if len(a) == len(b) == 2 and 1 in (a[0], b[1]) and i.type.dtype.kind == "f":
+        return _vector(new, i, x, y)
     return None
+
+
+def _vector(new: Rewriter, i: Instruction, x: int, y: int) -> int:
+    """The product of a matrix and a column, or of a row and a matrix.
+
+    The terms are written in the order in which the matrix lies, before it was transposed.
+    """
+    matrix, vector, axis = (x, y, 1) if new.shape(y)[1] == 1 else (y, x, 0)
+    turned = new.source(matrix, "permute_dims")
+    if turned is not None:
+        matrix, axis = turned.inputs[0], 1 - axis
+    n = new.shape(matrix)[axis]
+    along = new.reshape(i, vector, (1, n) if axis == 1 else (n, 1))
+    terms = new.emit(i, "multiply", matrix, along)
+    return new.reshape(i, new.emit(i, "sum", terms, axis=(axis,)), i.type.shape)
 
 
 def _sum(new: Rewriter, i: Instruction) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from koubai.compiler.kernels import Check, Nest
+from koubai.compiler.kernels import Check, Nest, Product
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import read, written
 
@@ -35,10 +35,18 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
         k = home[buffer]
         if plan.types[i] != plan.types[buffer] or k <= last_check or last_read.get(i, -1) > k:
             continue
-        nest = plan.kernels[k]
-        if isinstance(nest, Nest) and _reads_what_it_writes(nest, i, buffer):
+        kernel = plan.kernels[k]
+        if isinstance(kernel, Nest) and _reads_what_it_writes(kernel, i, buffer):
+            found[number] = i
+        if isinstance(kernel, Product) and _adds_to(kernel, i):
             found[number] = i
     return found
+
+
+def _adds_to(product: Product, i: int) -> bool:
+    """Whether ``i`` is what is added to, and nothing else."""
+    is_addend = product.addend is not None and product.addend.buffer == i
+    return is_addend and i not in (product.a.buffer, product.b.buffer)
 
 
 def _reads_what_it_writes(nest: Nest, i: int, buffer: int) -> bool:

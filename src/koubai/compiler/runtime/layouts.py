@@ -21,6 +21,7 @@ VALUE = 16  # the number in a float or a NumPy scalar, the contents of a cell
 
 DATA, NDIM, DIMENSIONS, STRIDES, DTYPE, FLAGS = 16, 24, 32, 40, 56, 64  # of an ndarray
 WRITEABLE = 0x400  # one of its flags
+KIND = 24  # of a dtype: kind, character, byte order, unused, number
 
 
 def word(address: int) -> int:
@@ -101,9 +102,15 @@ def _arrays() -> bool:
         id(x.dtype),
     ):
         return False
-    for offset, expected in ((DIMENSIONS, x.shape), (STRIDES, x.strides)):
-        numbers = (ctypes.c_int64 * 3).from_address(word(a + offset))
-        if tuple(numbers) != expected:
+    for code in "fdlB?e":
+        for dtype in (np.dtype(code), np.dtype(code).newbyteorder()):
+            text = f"{dtype.kind}{dtype.char}{dtype.byteorder}\0".encode()
+            if word(id(dtype) + KIND).to_bytes(8, "little") != text + dtype.num.to_bytes(
+                4, "little"
+            ):
+                return False
+    for offset, numbers in ((DIMENSIONS, x.shape), (STRIDES, x.strides)):
+        if tuple((ctypes.c_int64 * 3).from_address(word(a + offset))) != numbers:
             return False
     before = word(a + FLAGS) & 0xFFFFFFFF
     x.flags.writeable = False

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.not_stored import NotStored
 from koubai.compiler.runtime import layouts, walker
 from koubai.compiler.trace.contents import (
     Attributes,
@@ -151,9 +152,11 @@ class Looks:
         """An array like ``x``, or a number of NumPy's: an input."""
         if isinstance(x, np.generic):
             self.new(place, x)
+        elif self.complete and x.dtype.type in _NUMBERS:
+            kind = layouts.word(id(x.dtype) + layouts.KIND)
+            self._look("ARRAY", place, self._ref(type(x)), kind, x.ndim, *x.shape)
         else:
-            like = (self._ref(type(x)), self._ref(x.dtype), x.ndim, *x.shape)
-            self._look("ARRAY", place, *like)
+            self.cannot()
         self.arrays.append(place)
 
     def parts(self, place: int, x: Any) -> int:
@@ -376,7 +379,7 @@ def _is_unchangeable(x: Any) -> bool:
         return x.names is None
     if isinstance(x, np.generic):
         return not isinstance(x, np.void | np.object_)
-    return isinstance(x, (*_BY_VALUE, type(None), type(Ellipsis), range))
+    return isinstance(x, (*_BY_VALUE, type(None), type(Ellipsis), NotStored, range))
 
 
 @functools.cache

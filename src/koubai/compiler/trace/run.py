@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.errors import TraceError, definition, with_line
+from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
 from koubai.compiler.trace.graph import Graphs
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import Trace, Traced, tracing
 from koubai.compiler.trace.world import World
+from koubai.core import Variable
 from koubai.location import Location
 
 
@@ -33,8 +35,16 @@ def traced_run(
     args: Any,
     kwargs: dict[str, Any],
     known: Collection[int] = (),
+    uses_up: bool = False,
+    hidden: bool = False,
 ) -> Run:
-    """Run ``function``. Inputs that are ``known``, numbers that decide, stay as they are."""
+    """Run ``function``.
+
+    Args:
+        known: inputs that stay as they are, numbers that decide.
+        uses_up: see ``Results``.
+        hidden: whether all gradients are hidden that are there before.
+    """
     trace = Trace()
     inputs = [trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic)) for x in world.arrays]
     traced = {id(x): inputs[i] for i, x in enumerate(world.arrays) if i not in known}
@@ -47,14 +57,19 @@ def traced_run(
             for key, value in contents.items():
                 if (new := _substituted(value, traced)) is not value:
                     place.write(key, new)
+            if hidden and isinstance(place.owner, Variable):
+                place.write("grad", NOT_STORED)
         entered = [place.read() for place in world.containers]
         value = function(
             *[_substituted(x, traced) for x in args],
             **{name: _substituted(x, traced) for name, x in kwargs.items()},
         )
         try:
-            results = Results(trace, inputs, world, entered, graphs, value)
-        except TraceError as error:  # of what is left behind: no line is to blame
+            results = Results(trace, inputs, world, entered, graphs, value, uses_up)
+        except TraceError as error:
+            if type(error) is not TraceError:
+                raise
+            # It is about what is left behind, so the line is the caller's.
             raise TraceError(error.message, definition(function)) from None
     except Exception as error:
         # NumPy says "setting an array element with a sequence" for what we refused.

@@ -29,6 +29,7 @@ import numpy as np
 
 from koubai.arrays import REAL
 from koubai.compiler.errors import TraceError
+from koubai.compiler.not_stored import NOT_STORED, NotStored
 from koubai.compiler.trace.contents import (
     Cell,
     Container,
@@ -48,7 +49,16 @@ LIMIT = 20_000
 """Values in a world; more would cost more to look at than a step takes."""
 
 _NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
-CONSTANTS = (*_NUMBERS_AND_TEXTS, type(None), type(Ellipsis), np.dtype, slice, range, np.generic)
+CONSTANTS = (
+    *_NUMBERS_AND_TEXTS,
+    type(None),
+    type(Ellipsis),
+    NotStored,
+    np.dtype,
+    slice,
+    range,
+    np.generic,
+)
 _Children = Iterator[tuple[str, Any, int]]
 """Where it is, for messages; the object; the number of its place, see looks.py."""
 
@@ -109,6 +119,10 @@ class World:
                     f" {most[1]}; pass what is needed of it as an argument, numbers as an array"
                 )
         self.key = tuple(self._key)
+
+    def key_without_gradients(self) -> tuple[Any, ...]:
+        """The key, if each gradient that a compiled step has used up were None."""
+        return tuple(_NONE if part == _USED_UP else part for part in self.key)
 
     def _visit(self, path: str, x: Any, at: int) -> _Children:
         """Put ``x``, which was found at place ``at``, into the key; what it refers to."""
@@ -263,6 +277,9 @@ def constant_key(x: Any) -> tuple[type, Any]:
     # A user's subclass of int may have any repr.
     kind: Any = next((kind for kind in _NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
     return type(x), repr(x) if kind is object else kind.__repr__(x)
+
+
+_NONE, _USED_UP = constant_key(None), constant_key(NOT_STORED)
 
 
 def _wrapped_names(x: Any) -> tuple[str, ...]:
