@@ -36,6 +36,9 @@ WIDTH = 8
 UNROLLED = 4
 """Partial results side by side in a long reduction, so that no addition waits for the last."""
 
+SIDE_BY_SIDE = 4
+"""Short rows that are computed together."""
+
 Pointer = tuple[int, int]
 
 
@@ -155,13 +158,41 @@ class _NestEmitter:
         for node in nodes:
             if node.is_total:
                 self._fill(node)
-        if 0 not in nest.domain[: self.split]:
+        outer = nest.domain[: self.split]
+        if 0 not in outer:
             with ExitStack() as loops:
-                for n in nest.domain[: self.split]:
+                for n in outer[:-1]:
                     self.indices.append(loops.enter_context(f.loop("0", str(n))))
-                for phase in range(max(node.phase for node in nodes) + 1):
-                    self._phase(phase)
+                self._rows(*outer[-1:])
         return NestCode(f.text(), list(self.pointers), self.may_fail)
+
+    def _rows(self, n: int = 1) -> None:
+        """All phases of ``n`` rows; of several short ones side by side, each phase in turn.
+
+        The phases of one row wait for each other, and a processor looks ahead only so far.
+        """
+        above, start = self.indices, 0
+        phases = range(max(node.phase for node in self.nest.nodes.values()) + 1)
+        for count in dict.fromkeys((self._side_by_side(), 1)):
+            stop = start + (n - start) // count * count
+            if start == stop:
+                continue
+            with self.f.loop(str(start), str(stop), count) as i:
+                rows = [i, *(self.f.op(f"add nsw i64 {i}, {k}") for k in range(1, count))]
+                known: list[dict[int, str]] = [{} for _ in rows]
+                for phase in phases:
+                    for row, self.rows in zip(rows, known, strict=True):
+                        self.indices = [*above, row] if self.split else above
+                        self._phase(phase)
+            start = stop
+        self.indices = above
+
+    def _side_by_side(self) -> int:
+        """How many rows: one, unless they are so short that there is no loop within."""
+        inner = self.nest.domain[self.split :]
+        is_short = len(inner) == 1 and all(p.steps == 1 for p in _pieces(inner[0], WIDTH, 1))
+        has_phases = any(node.phase for node in self.nest.nodes.values())
+        return SIDE_BY_SIDE if self.split and is_short and has_phases else 1
 
     def _fill(self, node: Node) -> None:
         """A total begins as what its reduction begins with."""
