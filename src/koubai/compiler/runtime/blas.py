@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import sys
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -11,8 +10,10 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
+from koubai.compiler.runtime.once import once
 
-@functools.cache
+
+@once
 def address(name: str) -> int:
     """Where ``name`` (``sgemm``, ``dgemm``, ...) begins."""
     api = ctypes.pythonapi
@@ -28,7 +29,7 @@ def address(name: str) -> int:
     return found
 
 
-@functools.cache
+@once
 def _cython_blas() -> Any:
     """The extension alone: all of scipy.linalg takes ten times as long to import."""
     name = "scipy.linalg.cython_blas"

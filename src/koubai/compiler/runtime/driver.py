@@ -16,7 +16,6 @@ described by a row of words:
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,6 +25,7 @@ import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.runtime.jit import Library, compile_text
+from koubai.compiler.runtime.once import once
 
 _HEAD = 6
 _TYPE, _DATA, _FLAGS = 8, 16, 64  # offsets in an ndarray
@@ -95,7 +95,7 @@ def drive(table: Any, steps: Any) -> None:
     _drive()(table.ctypes.data, steps.ctypes.data, len(steps))
 
 
-@functools.cache
+@once
 def _drive() -> Any:
     return _library().function("drive", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
@@ -109,12 +109,12 @@ class _Method(ctypes.Structure):
     ]
 
 
-@functools.cache
+@once
 def _method() -> _Method:
     return _Method(b"run", _library().addresses["enter"], _FASTCALL, None)
 
 
-@functools.cache
+@once
 def _library() -> Library:
     api = ctypes.pythonapi
     names = ["PyList_GetItem", "PyList_New", "PyList_SetItem", "Py_IncRef", "Py_DecRef"]

@@ -18,6 +18,7 @@ NumPy's operations give scalars where they might give 0-d arrays; these can't be
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -39,20 +40,41 @@ tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 """Whether a function runs on traced arrays now."""
 
 
+class OtherThread(Exception):
+    """Another thread has the world, or has changed it: to be looked at again after ``wait``."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        super().__init__()
+        self.trace = trace
+
+    def wait(self) -> None:
+        """Until that thread has put the world back, if it runs a function on traced arrays."""
+        if self.trace is not None:
+            self.trace.restored.wait()
+
+
 class Trace:
     """The program being written while a function runs on traced arrays.
 
     Attributes:
         program: what has been written so far.
         ended: whether the run is over; the program is complete then.
+        thread: that of the run.
+        restored: set when the function's world is as it was before the run.
         met: the NumPy arrays that became constants, and where.
     """
 
     def __init__(self) -> None:
         self.program = Program([])
         self.ended = False
+        self.thread = threading.get_ident()
+        self.restored = threading.Event()
         self.met: list[tuple[Any, Location]] = []
         self.origins = Origins()
+
+    def is_elsewhere(self) -> bool:
+        """Whether it goes on in another thread than this."""
+        return not self.restored.is_set() and self.thread != threading.get_ident()
 
     def input(self, type_: Type, scalar: bool) -> Traced:
         """A new input; all of them come before the first instruction."""

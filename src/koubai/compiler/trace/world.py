@@ -41,7 +41,7 @@ from koubai.compiler.trace.contents import (
 from koubai.compiler.trace.looks import FUNCTION, Looks
 from koubai.compiler.trace.names import names_in
 from koubai.compiler.trace.packages import is_users_file, is_users_module
-from koubai.compiler.trace.traced import Traced, tracing
+from koubai.compiler.trace.traced import OtherThread, Traced, tracing
 from koubai.core import Variable
 from koubai.recording import recording
 
@@ -75,6 +75,9 @@ class World:
             shapes of arrays, numbers, texts and flags, and which functions and objects there are.
         kept: the objects whose identity is part of the key: while they live, no other has it.
         looks: the walk, to be repeated by native code.
+
+    Raises:
+        OtherThread: if a part of it is replaced by traced arrays there.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
@@ -134,6 +137,8 @@ class World:
         elif isinstance(x, np.ndarray | np.generic):
             self._array(path, x, at)
         elif isinstance(x, Traced):
+            if x.trace.is_elsewhere():
+                raise OtherThread(x.trace)
             raise TraceError(
                 f"{path} is {x!r}, of another compiled call, which has ended: let that function"
                 " return it, instead of keeping it where nobody looks"
