@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -13,17 +14,20 @@ from koubai.compiler.codegen.kernel import ERROR, FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
 from koubai.compiler.codegen.reductions import COMBINE
 from koubai.compiler.codegen.schedule import Step, schedule
+from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.interpret import interpret
 from koubai.compiler.kernels import Fallback
 from koubai.compiler.layout import Layout, whole
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
+from koubai.compiler.passes.partition import is_worth, partition
 from koubai.compiler.passes.state import replaceable
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
-from koubai.compiler.runtime.driver import Entry, Output, drive
+from koubai.compiler.runtime.driver import Entry, Output, Shared, drive
 from koubai.compiler.runtime.functions import addresses
+from koubai.compiler.runtime.threads import PROCESSORS, pool
 
 
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
@@ -60,8 +64,18 @@ class NativeProgram:
     def __init__(self, program: Program, state: Sequence[tuple[int, int]] = ()) -> None:
         self.program = program
         self.plan = fuse(program, is_native)
-        self.memory = plan_memory(self.plan)
-        self.schedule = schedule(self.plan, self.memory)
+        self.replaced = replaceable(self.plan, state)
+        if is_worth(self.plan, PROCESSORS):
+            # A counter that may be overwritten only at the end would hold up what needs it.
+            self.replaced = {
+                number: i
+                for number, i in self.replaced.items()
+                if math.prod(program.inputs[i].shape) > LINE
+            }
+        outputs = {self.plan.outputs[number]: i for number, i in self.replaced.items()}
+        phases = partition(self.plan, PROCESSORS, outputs)
+        self.memory = plan_memory(self.plan, phases)
+        self.schedule = schedule(self.plan, phases, self.memory)
         self.workspace = np.empty(self.memory.size + LINE, np.uint8)
         self.start = -self.workspace.ctypes.data % LINE
         self.error = np.zeros(1, np.int64)
@@ -73,7 +87,6 @@ class NativeProgram:
         for b, value in self.plan.constants.items():
             self._set(b, value)
         self.runs = self._runs()
-        self.replaced = replaceable(self.plan, state)
         is_one_run = len(self.runs) == 1 and not isinstance(self.runs[0], Fallback)
         self.entry = self._entry(self.runs[0]) if is_one_run else None
 
@@ -101,7 +114,20 @@ class NativeProgram:
             replaces = self.replaced.get(number)
             outputs.append(Output(slots[b], replaces, type_.shape, type_.dtype))
         places = [slots.get(i, -1) for i in range(len(self.program.inputs))]
-        return Entry(self.table, steps, places, outputs)
+        return Entry(self.table, steps, places, outputs, self._shared())
+
+    def _shared(self) -> Shared | None:
+        """How threads share the program; None if it is all one chunk."""
+        by_phase = self.schedule.phases
+        if len(by_phase) == 1 == len(by_phase[0]):
+            return None
+        pool.start()
+        counts = [len(chunks) for chunks in by_phase]
+        first = [sum(counts[:i]) for i in range(len(counts))]
+        chunks = np.array([chunk for chunks in by_phase for chunk in chunks], np.int64)
+        phases = np.array(list(zip(first, counts, strict=True)), np.int64)
+        marks = np.zeros(len(phases) * MARK_WORDS, np.int64)
+        return Shared(pool.words, chunks, phases, marks)
 
     def run(self, inputs: list[Any]) -> list[Any]:
         """The outputs for ``inputs``, arrays of the program's input types.
