@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 import sys
 from importlib import import_module
@@ -12,8 +11,10 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
+from koubai.compiler.runtime.once import once
 
-@functools.cache
+
+@once
 def address(name: str) -> int:
     """Where ``name`` (``sgemm``, ``dgemm``, ...) begins."""
     api = ctypes.pythonapi
@@ -29,7 +30,7 @@ def address(name: str) -> int:
     return found
 
 
-@functools.cache
+@once
 def thread_functions() -> tuple[int, int]:
     """The addresses of SciPy's OpenBLAS's functions that tell and set how many threads it uses;
     zeros, if its BLAS is another."""
@@ -47,7 +48,7 @@ def thread_functions() -> tuple[int, int]:
     return 0, 0
 
 
-@functools.cache
+@once
 def _cython_blas() -> Any:
     """The extension alone: all of scipy.linalg takes ten times as long to import."""
     name = "scipy.linalg.cython_blas"

@@ -17,7 +17,6 @@ described by a row of words:
 from __future__ import annotations
 
 import ctypes
-import functools
 import platform
 import sys
 import time
@@ -38,6 +37,7 @@ from koubai.compiler.codegen.sharing import (
     sharing_code,
 )
 from koubai.compiler.runtime.jit import Library, compile_text
+from koubai.compiler.runtime.once import once
 
 _HEAD = 11
 _TYPE, _DATA, _FLAGS = 8, 16, 64  # offsets in an ndarray
@@ -128,7 +128,7 @@ def drive(table: Any, steps: Any) -> None:
     _drive()(table.ctypes.data, steps.ctypes.data, len(steps))
 
 
-@functools.cache
+@once
 def _drive() -> Any:
     return _library().function("drive", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
@@ -142,12 +142,12 @@ class _Method(ctypes.Structure):
     ]
 
 
-@functools.cache
+@once
 def _method() -> _Method:
     return _Method(b"run", _library().addresses["enter"], _FASTCALL, None)
 
 
-@functools.cache
+@once
 def _library() -> Library:
     api = ctypes.pythonapi
     names = ["PyList_GetItem", "PyList_New", "PyList_SetItem", "Py_IncRef", "Py_DecRef"]
