@@ -59,13 +59,16 @@ def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> N
 
 
 class NativeProgram:
-    """Machine code for ``program``."""
+    """Machine code for ``program``, cut into so many ``chunks`` where that is worth it."""
 
-    def __init__(self, program: Program, state: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(
+        self, program: Program, state: Sequence[tuple[int, int]] = (), chunks: int | None = None
+    ) -> None:
         self.program = program
+        chunks = PROCESSORS if chunks is None else chunks
         self.plan = fuse(program, is_native)
         self.replaced = replaceable(self.plan, state)
-        if is_worth(self.plan, PROCESSORS):
+        if is_worth(self.plan, chunks):
             # A counter that may be overwritten only at the end would hold up what needs it.
             self.replaced = {
                 number: i
@@ -73,7 +76,7 @@ class NativeProgram:
                 if math.prod(program.inputs[i].shape) > LINE
             }
         outputs = {self.plan.outputs[number]: i for number, i in self.replaced.items()}
-        phases = partition(self.plan, PROCESSORS, outputs)
+        phases = partition(self.plan, chunks, outputs)
         self.memory = plan_memory(self.plan, phases)
         self.schedule = schedule(self.plan, phases, self.memory)
         self.workspace = np.empty(self.memory.size + LINE, np.uint8)
@@ -150,11 +153,17 @@ class NativeProgram:
     def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
         with self.lock:
             try:
-                return self._by_steps(inputs)
+                self.load(inputs)
+                for run in self.runs:
+                    self.execute(run)
+                    if self.error[0]:
+                        return interpret(self.program, inputs)  # which says what is wrong
+                return [self.buffers[b] for b in self.plan.outputs]
             finally:
                 self.buffers = {}  # nothing is kept of a call
 
-    def _by_steps(self, inputs: list[Any]) -> list[Any]:
+    def load(self, inputs: Sequence[Any]) -> None:
+        """Put the inputs, and new arrays for the outputs, into the table."""
         self.buffers = dict(self.plan.constants)
         for i, x in enumerate(inputs):
             self._set(i, np.require(x, requirements=["C", "A"]))
@@ -162,14 +171,13 @@ class NativeProgram:
             type_ = self.plan.types[b]
             self._set(b, np.empty(type_.shape, type_.dtype))
         self.error[0] = 0
-        for run in self.runs:
-            if isinstance(run, Fallback):
-                self._run_by_numpy(run)
-            else:
-                drive(self.table, run)
-            if self.error[0]:
-                return interpret(self.program, inputs)  # which says what is wrong
-        return [self.buffers[b] for b in self.plan.outputs]
+
+    def execute(self, run: Any) -> None:
+        """A run of steps, or one that NumPy runs; the table has been loaded."""
+        if isinstance(run, Fallback):
+            self._run_by_numpy(run)
+        else:
+            drive(self.table, run)
 
     def _set(self, buffer: int, x: Any) -> None:
         if buffer in self.schedule.slots:
@@ -177,15 +185,15 @@ class NativeProgram:
             self.table[self.schedule.slots[buffer]] = x.ctypes.data
 
     def _run_by_numpy(self, step: Fallback) -> None:
-        operands = [self._view(x) for x in step.operands]
+        operands = [self.view(x) for x in step.operands]
         result = PRIMITIVES[step.instruction.op].run(*operands, **step.instruction.params)
         if step.value in self.schedule.slots:
             shape = self.plan.types[step.value].shape  # a program may give it another as output
             self._set(step.value, np.array(result, order="C").reshape(shape))
         else:
-            self._view(whole(step.value, step.instruction.type.shape))[...] = result
+            self.view(whole(step.value, step.instruction.type.shape))[...] = result
 
-    def _view(self, x: Layout) -> Any:
+    def view(self, x: Layout) -> Any:
         """A layout of a buffer as an array."""
         dtype = self.plan.types[x.buffer].dtype
         if x.buffer in self.schedule.slots:
