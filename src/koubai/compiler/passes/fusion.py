@@ -350,13 +350,16 @@ class _Fusion:
     # Products, joins, gathers and scatters.
 
     def _product(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        if instruction.type.dtype not in (np.float32, np.float64):
+        if instruction.type.dtype == np.float16:
             return False
         a, b = operands
         if len(a.shape) == 1:
             a = replace(a, shape=(1, *a.shape), strides=(0, *a.strides))
         if len(b.shape) == 1:
             b = replace(b, shape=(*b.shape, 1), strides=(*b.strides, 0))
+        if instruction.type.dtype not in (np.float32, np.float64):
+            self._sum_of_products(value, instruction, a, b)
+            return True
         a, b = self._for_blas(a), self._for_blas(b)
         stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a = layout.broadcast(a, (*stack, *a.shape[-2:]))
@@ -364,6 +367,29 @@ class _Fusion:
         out = layout.whole(value, (*stack, a.shape[-2], b.shape[-1]))
         self._add_product(Product(value, a, b, out, instruction))
         return True
+
+    def _sum_of_products(self, value: int, instruction: Instruction, a: Layout, b: Layout) -> None:
+        """A product of integers, or booleans, over a domain (..., m, n, k)."""
+        (m, k), n, dtype = a.shape[-2:], b.shape[-1], instruction.type.dtype
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        rows = replace(a, shape=(*a.shape[:-1], 1, k), strides=(*a.strides[:-1], 0, a.strides[-1]))
+        columns = layout.permuted(b, [*range(len(b.shape) - 2), -1, -2])
+        columns = replace(
+            columns,
+            shape=(*b.shape[:-2], 1, n, k),
+            strides=(*b.strides[:-2], 0, *columns.strides[-2:]),
+        )
+        domain = (*stack, m, n, k)
+        self._extra += 1
+        each = self._extra
+        type_ = Type(dtype, domain)
+        multiply = Instruction("multiply", instruction.inputs, {}, type_)
+        reads = [layout.broadcast(x, domain) for x in (rows, columns)]
+        self._pointwise(each, multiply, reads, layout.whole(each, domain))
+        op = "any" if dtype == np.bool_ else "sum"
+        axes = (len(domain) - 1,)
+        summed = Instruction(op, (each,), {"axis": axes}, instruction.type)
+        self._reduction(value, summed, self.layouts[each], axes)
 
     # A product waits for its only use too: a sum that it can be added to, or a factor.
 
