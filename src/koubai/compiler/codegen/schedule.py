@@ -14,7 +14,8 @@ from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
 from koubai.compiler.codegen.nest import nest_code
 from koubai.compiler.codegen.product import product_code, product_operands
-from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.codegen.scan import scan_code
+from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, read, written
 
@@ -75,6 +76,11 @@ def schedule(plan: Plan, memory: Memory) -> Schedule:
             for parts, rest in product_operands(kernel, dtype(kernel.value)):
                 operands = [word for x in parts for word in place(x.buffer, x.offset)]
                 steps.append(Step(text, [*operands, *rest], False, kernel))
+        elif isinstance(kernel, Scan):
+            (x,) = kernel.operands
+            operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]
+            text = scan_code(kernel, dtype(x.buffer), dtype(kernel.value))
+            steps.append(Step(text, operands, False, kernel))
         elif isinstance(kernel, Check):
             x = kernel.condition
             steps.append(Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel))

@@ -26,6 +26,7 @@ from koubai.compiler.kernels import (
     Nest,
     Node,
     Product,
+    Scan,
 )
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Type
@@ -347,6 +348,15 @@ class _Fusion:
         else:
             node.is_total = True
 
+    # What is a kernel alone.
+
+    def _scan(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        kernel = Scan(value, operands, instruction.params["axis"], instruction)
+        self._buffer(value, instruction.type, self._append(kernel))
+        return True
+
     # Products, joins, gathers and scatters.
 
     def _product(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
@@ -608,6 +618,8 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "getitem": _Fusion._gather,
     "setitem": _Fusion._scatter,
     "scatter_add": _Fusion._scatter,
+    "cumulative_sum": _Fusion._scan,
+    "cumulative_prod": _Fusion._scan,
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""
