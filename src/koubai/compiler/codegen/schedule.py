@@ -6,16 +6,18 @@ functions as one of two.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from koubai.compiler.codegen.check import check_code
+from koubai.compiler.codegen.draw import draw_code
 from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
 from koubai.compiler.codegen.nest import nest_code
 from koubai.compiler.codegen.product import product_code, product_operands
 from koubai.compiler.codegen.scan import scan_code
-from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product, Scan
+from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, read, written
 
@@ -81,6 +83,12 @@ def schedule(plan: Plan, memory: Memory) -> Schedule:
             operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]
             text = scan_code(kernel, dtype(x.buffer), dtype(kernel.value))
             steps.append(Step(text, operands, False, kernel))
+        elif isinstance(kernel, Draw):
+            key, counter = kernel.operands
+            words = [place(key.buffer, key.offset + i * key.strides[0]) for i in range(2)]
+            operands = [*words[0], *words[1], *place(counter.buffer, counter.offset)]
+            operands += [*place(kernel.value, 0), math.prod(kernel.instruction.type.shape)]
+            steps.append(Step(draw_code(dtype(kernel.value)), operands, False, kernel))
         elif isinstance(kernel, Check):
             x = kernel.condition
             steps.append(Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel))

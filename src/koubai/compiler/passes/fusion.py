@@ -20,6 +20,7 @@ from koubai.compiler.advanced import lookup
 from koubai.compiler.kernels import (
     Access,
     Check,
+    Draw,
     Fallback,
     Indirect,
     Kernel,
@@ -353,8 +354,16 @@ class _Fusion:
     def _scan(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         if not self.is_native(instruction, self._types(operands)):
             return False
-        kernel = Scan(value, operands, instruction.params["axis"], instruction)
-        self._buffer(value, instruction.type, self._append(kernel))
+        axis = instruction.params["axis"]
+        kernel = self._append(Scan(value, operands, axis, instruction))
+        self._buffer(value, instruction.type, kernel)
+        return True
+
+    def _draw(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        kernel = self._append(Draw(value, operands, instruction))
+        self._buffer(value, instruction.type, kernel)
         return True
 
     # Products, joins, gathers and scatters.
@@ -620,6 +629,7 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "scatter_add": _Fusion._scatter,
     "cumulative_sum": _Fusion._scan,
     "cumulative_prod": _Fusion._scan,
+    "random_uniform": _Fusion._draw,
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""

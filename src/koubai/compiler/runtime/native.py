@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.codegen.draw import BITS
 from koubai.compiler.codegen.elementwise import is_elementwise
 from koubai.compiler.codegen.kernel import ERROR, FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
@@ -36,6 +37,8 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
         return False
     if op == "scatter_add" or op in SCANS:
         return True
+    if op == "random_uniform":
+        return result in BITS
     if op in COMBINE:
         return is_elementwise("cast", dtypes, result)
     if op in ARGUMENTS:
