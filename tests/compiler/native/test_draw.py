@@ -13,6 +13,9 @@ from koubai import random
 from koubai.compiler.kernels import Fallback
 
 
+pytestmark = pytest.mark.native
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3,), (4,), (5, 7), (3, 0), (1027,)])
 @pytest.mark.parametrize("counter", [0, 7, 2**63, 2**64 - 3, 2**64 - 1])
