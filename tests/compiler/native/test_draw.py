@@ -12,7 +12,6 @@ import koubai
 from koubai import random
 from koubai.compiler.kernels import Fallback
 
-
 pytestmark = pytest.mark.native
 
 

@@ -251,10 +251,7 @@ class _Fusion:
         self._place_products(xs)
         for x in xs:
             if x.buffer in self.waiting:
-                node, lengths = self.waiting[x.buffer]
-                self._place_all(node.reads)
-                del self.waiting[x.buffer]
-                self._place(node, lengths)
+                self._place(*self.waiting.pop(x.buffer))
 
     def _along(self, node: Node, lengths: Shape) -> list[Node]:
         """What has waited for ``node`` and is computed with it; the rest of it is placed."""
