@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.codegen.draw import BITS
 from koubai.compiler.codegen.elementwise import is_elementwise
 from koubai.compiler.codegen.kernel import ERROR, FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
 from koubai.compiler.codegen.reductions import COMBINE
+from koubai.compiler.codegen.scan import COMBINE as SCANS
 from koubai.compiler.codegen.schedule import Step, schedule
 from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.interpret import interpret
@@ -37,8 +39,10 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
         return True
     if MOVED & {*dtypes, result}:
         return False
-    if op == "scatter_add":
+    if op == "scatter_add" or op in SCANS:
         return True
+    if op == "random_uniform":
+        return result in BITS
     if op in COMBINE:
         return is_elementwise("cast", dtypes, result)
     if op in ARGUMENTS:
