@@ -26,7 +26,7 @@ from koubai.compiler.runtime.native import NativeProgram, native_program
 from koubai.compiler.shortcut import Shortcut, shortcut
 from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
-from koubai.compiler.trace.traced import tracing
+from koubai.compiler.trace.traced import OtherThread, tracing
 from koubai.compiler.trace.world import World, constant_key
 
 if TYPE_CHECKING:
@@ -118,7 +118,11 @@ class CompiledFunction:
                 return way.place(compiled.run(arrays), arrays, others)
         if tracing.get():  # called by a function that is being compiled: a part of it
             return self.function(*args, **kwargs)
-        return self._long_way(args, kwargs)
+        while True:
+            try:
+                return self._long_way(args, kwargs)
+            except OtherThread as other:
+                other.wait()
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """What the program for these arguments consists of, and why: ``print`` it.

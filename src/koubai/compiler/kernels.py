@@ -14,8 +14,9 @@ rows, over the domain (100, 10), *split* after the first axis:
             y[i, j] = exp(x[i, j] - m) * r
             total[j] = total[j] + y[i, j]     a reduction over rows: complete after the nest
 
-A ``Product`` is a matrix product, for BLAS. A ``Check`` stops the program. A ``Fallback`` is an
-instruction that NumPy runs, for there is no code for it.
+A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
+numbers. A ``Check`` stops the program. A ``Fallback`` is an instruction that NumPy runs, for there
+is no code for it.
 """
 
 from __future__ import annotations
@@ -122,6 +123,25 @@ class Product:
 
 
 @dataclass
+class Scan:
+    """Running sums or products of an operand; the result is in C order."""
+
+    value: int
+    operands: list[Layout]
+    axis: int
+    instruction: Instruction
+
+
+@dataclass
+class Draw:
+    """Random uniforms, in C order; the operands are the key and the counter."""
+
+    value: int
+    operands: list[Layout]
+    instruction: Instruction
+
+
+@dataclass
 class Check:
     """Stop unless the boolean in ``condition`` is true."""
 
@@ -139,4 +159,4 @@ class Fallback:
     instruction: Instruction
 
 
-Kernel = Nest | Product | Check | Fallback
+Kernel = Nest | Product | Scan | Draw | Check | Fallback

@@ -20,12 +20,14 @@ from koubai.compiler.advanced import lookup
 from koubai.compiler.kernels import (
     Access,
     Check,
+    Draw,
     Fallback,
     Indirect,
     Kernel,
     Nest,
     Node,
     Product,
+    Scan,
 )
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Type
@@ -266,10 +268,7 @@ class _Fusion:
         self._place_products(xs)
         for x in xs:
             if x.buffer in self.waiting:
-                node, lengths = self.waiting[x.buffer]
-                self._place_all(node.reads)
-                del self.waiting[x.buffer]
-                self._place(node, lengths)
+                self._place(*self.waiting.pop(x.buffer))
 
     def _along(self, node: Node, lengths: Shape) -> list[Node]:
         """What has waited for ``node`` and is computed with it; the rest of it is placed."""
@@ -368,16 +367,36 @@ class _Fusion:
         else:
             node.is_total = True
 
+    # What is a kernel alone.
+
+    def _scan(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        axis = instruction.params["axis"]
+        kernel = self._append(Scan(value, operands, axis, instruction))
+        self._buffer(value, instruction.type, kernel)
+        return True
+
+    def _draw(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        kernel = self._append(Draw(value, operands, instruction))
+        self._buffer(value, instruction.type, kernel)
+        return True
+
     # Products, joins, gathers and scatters.
 
     def _product(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        if instruction.type.dtype not in (np.float32, np.float64):
+        if instruction.type.dtype == np.float16:
             return False
         a, b = operands
         if len(a.shape) == 1:
             a = replace(a, shape=(1, *a.shape), strides=(0, *a.strides))
         if len(b.shape) == 1:
             b = replace(b, shape=(*b.shape, 1), strides=(*b.strides, 0))
+        if instruction.type.dtype not in (np.float32, np.float64):
+            self._sum_of_products(value, instruction, a, b)
+            return True
         a, b = self._for_blas(a), self._for_blas(b)
         stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a = layout.broadcast(a, (*stack, *a.shape[-2:]))
@@ -385,6 +404,29 @@ class _Fusion:
         out = layout.whole(value, (*stack, a.shape[-2], b.shape[-1]))
         self._add_product(Product(value, a, b, out, instruction))
         return True
+
+    def _sum_of_products(self, value: int, instruction: Instruction, a: Layout, b: Layout) -> None:
+        """A product of integers, or booleans, over a domain (..., m, n, k)."""
+        (m, k), n, dtype = a.shape[-2:], b.shape[-1], instruction.type.dtype
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        rows = replace(a, shape=(*a.shape[:-1], 1, k), strides=(*a.strides[:-1], 0, a.strides[-1]))
+        columns = layout.permuted(b, [*range(len(b.shape) - 2), -1, -2])
+        columns = replace(
+            columns,
+            shape=(*b.shape[:-2], 1, n, k),
+            strides=(*b.strides[:-2], 0, *columns.strides[-2:]),
+        )
+        domain = (*stack, m, n, k)
+        self._extra += 1
+        each = self._extra
+        type_ = Type(dtype, domain)
+        multiply = Instruction("multiply", instruction.inputs, {}, type_)
+        reads = [layout.broadcast(x, domain) for x in (rows, columns)]
+        self._pointwise(each, multiply, reads, layout.whole(each, domain))
+        op = "any" if dtype == np.bool_ else "sum"
+        axes = (len(domain) - 1,)
+        summed = Instruction(op, (each,), {"axis": axes}, instruction.type)
+        self._reduction(value, summed, self.layouts[each], axes)
 
     # A product waits for its only use too: a sum that it can be added to, or a factor.
 
@@ -620,6 +662,9 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "getitem": _Fusion._gather,
     "setitem": _Fusion._scatter,
     "scatter_add": _Fusion._scatter,
+    "cumulative_sum": _Fusion._scan,
+    "cumulative_prod": _Fusion._scan,
+    "random_uniform": _Fusion._draw,
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from koubai.compiler.codegen.product import GEMM
 from koubai.compiler.runtime import blas
 from koubai.compiler.runtime.jit import Library, compile_text
+from koubai.compiler.runtime.once import lock
 
 _ATTRIBUTES = 'attributes #0 = { nounwind "no-builtins" "prefer-vector-width"="256" }'
 _DECLARATIONS = [
@@ -26,7 +27,11 @@ def module_text(codes: Sequence[str]) -> str:
 
 def addresses(codes: Iterable[str]) -> dict[str, int]:
     """Where the functions with these texts begin."""
-    codes = list(dict.fromkeys(codes))
+    with lock:
+        return _addresses(list(dict.fromkeys(codes)))
+
+
+def _addresses(codes: list[str]) -> dict[str, int]:
     new = [code for code in codes if code not in _known]
     if new:
         names = [f"k{i}" for i in range(len(new))]

@@ -7,13 +7,14 @@ One JIT serves the process. What is compiled together is a library; its code liv
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
+
+from koubai.compiler.runtime.once import lock, once
 
 _numbers = itertools.count()
 
@@ -25,7 +26,7 @@ class _Backend:
     triple: str
 
 
-@functools.cache
+@once
 def backend() -> _Backend:
     """The code generator for this processor."""
     llvm.initialize_native_target()
@@ -97,8 +98,9 @@ def compile_text(
         exports: names of the functions to be called from outside.
         imports: the addresses of what the module declares but does not define.
     """
-    code = backend().machine.emit_object(optimized(text))
-    return link(code, exports, imports or {})
+    with lock:
+        code = backend().machine.emit_object(optimized(text))
+        return link(code, exports, imports or {})
 
 
 def link(code: bytes, exports: Sequence[str], imports: Mapping[str, int]) -> Library:

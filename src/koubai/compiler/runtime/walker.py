@@ -30,6 +30,7 @@ import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.runtime import layouts
+from koubai.compiler.runtime.once import once
 
 ACCESSORS = {
     "CLOSURE": "PyFunction_GetClosure",
@@ -576,7 +577,7 @@ def _address(name: str) -> int:
     return address
 
 
-@functools.cache
+@once
 def _library() -> Any:
     from koubai.compiler.runtime.jit import compile_text  # when first used, as import is slow
 
@@ -620,7 +621,7 @@ class _Method(ctypes.Structure):
     )
 
 
-@functools.cache
+@once
 def _method(name: str) -> _Method:
     fastcall = 0x80
     return _Method(name.encode(), _library().addresses[name], fastcall, None)

@@ -185,7 +185,7 @@ class Results:
         self.orders: list[tuple[int, list[Recipe]]] = []
         for i, (place, before) in enumerate(zip(world.containers, entered, strict=True)):
             after = place.read()
-            _refuse_growth(place, before, after)
+            _refuse_growth(place, world.names[i], before, after)
             self.deleted += [(i, describe.recipe(k, "a key")) for k in before if k not in after]
             new = {k: x for k, x in after.items() if k not in before or before[k] is not x}
             if uses_up and isinstance(place.owner, Variable) and _updates(new, read):
@@ -414,11 +414,13 @@ def _share_memory(x: Any, y: Any) -> bool:
         return True
 
 
-def _refuse_growth(place: Container, before: dict[Any, Any], after: dict[Any, Any]) -> None:
+def _refuse_growth(
+    place: Container, name: str, before: dict[Any, Any], after: dict[Any, Any]
+) -> None:
     is_fixed = isinstance(place, Members) and not same(before, after)
     if is_fixed or (isinstance(place, Elements) and len(after) != len(before)):
         raise TraceError(
-            f"a {place.kind} in the world of the function was changed: it had {len(before)}"
-            f" elements and has {len(after)}; a compiled function may assign the elements of a"
-            " list, and return new lists: append what it returns outside of it"
+            f"a {place.kind} in the world of the function, {name}, was changed: it had"
+            f" {len(before)} elements and has {len(after)}; a compiled function may assign the"
+            " elements of a list, and return new lists: append what it returns outside of it"
         )

@@ -41,7 +41,7 @@ from koubai.compiler.trace.contents import (
 from koubai.compiler.trace.looks import FUNCTION, Looks
 from koubai.compiler.trace.names import names_in
 from koubai.compiler.trace.packages import is_users_file, is_users_module
-from koubai.compiler.trace.traced import Traced, tracing
+from koubai.compiler.trace.traced import OtherThread, Traced, tracing
 from koubai.core import Variable
 from koubai.recording import recording
 
@@ -68,16 +68,21 @@ class World:
 
     Attributes:
         containers: all that can change, in the order of the walk.
+        names: of each container, what it is called in messages: ``net.params``.
         arrays: the arrays in it, each once, however many places hold it.
         paths: of each array, a place where it is, for messages: ``net.params['W']``.
         key: what must be equal for a program to be used again: the structure, the dtypes and
             shapes of arrays, numbers, texts and flags, and which functions and objects there are.
         kept: the objects whose identity is part of the key: while they live, no other has it.
         looks: the walk, to be repeated by native code.
+
+    Raises:
+        OtherThread: if a part of it is replaced by traced arrays there.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
         self.containers: list[Container] = []
+        self.names: list[str] = []
         self.arrays: list[Any] = []
         self.paths: list[str] = []
         self.kept: list[Any] = []
@@ -132,6 +137,8 @@ class World:
         elif isinstance(x, np.ndarray | np.generic):
             self._array(path, x, at)
         elif isinstance(x, Traced):
+            if x.trace.is_elsewhere():
+                raise OtherThread(x.trace)
             raise TraceError(
                 f"{path} is {x!r}, of another compiled call, which has ended: let that function"
                 " return it, instead of keeping it where nobody looks"
@@ -203,6 +210,7 @@ class World:
         for container in found:
             contents = container.read()
             self.containers.append(container)
+            self.names.append(path)
             keys = [constant_key(k) if isinstance(k, CONSTANTS) else None for k in contents]
             self._key.append((type(container), type(x), *keys))
             places = self.looks.contents(container, at, contents)
