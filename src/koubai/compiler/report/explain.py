@@ -313,6 +313,8 @@ def _why(plan: Plan, k: int) -> list[str]:
         return ["the program may stop here"]
     if isinstance(kernel, Fallback):
         return [_no_code(plan, kernel)]
+    if not isinstance(kernel, Nest):
+        return [f"{kernel.instruction.op} goes from one element to the next, in loops of its own"]
     parts = [op for _, x in _instructions(plan, kernel) if (op := x.op) in PARTS]
     if parts:
         return [f"{parts[0]} fills an array part by part"]
