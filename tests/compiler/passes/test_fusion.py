@@ -13,7 +13,7 @@ from compiler.random_array_programs import random_array_program
 
 import koubai
 from koubai import Variable, nn, optim
-from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import CHEAP, MOST_NODES, Plan, fuse
 from koubai.compiler.runtime.native import is_native
@@ -174,7 +174,7 @@ def _reads(kernel: Kernel) -> list[int]:
         return [x.buffer for x in operands]
     if isinstance(kernel, Check):
         return [kernel.condition.buffer]
-    assert isinstance(kernel, Fallback)
+    assert isinstance(kernel, Scan | Draw | Fallback)
     return [x.buffer for x in kernel.operands]
 
 
