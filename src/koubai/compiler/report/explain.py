@@ -15,7 +15,7 @@ from typing import Any
 
 from koubai.compiler.codegen.lanes import ELEMENTS
 from koubai.compiler.compiled import Compiled
-from koubai.compiler.kernels import Access, Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.kernels import Access, Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import LINE, bytes_of, read
 from koubai.compiler.primitives import Type
@@ -32,6 +32,8 @@ KINDS: dict[type[Kernel], tuple[str, str]] = {
     Nest: ("nest", "a loop nest"),
     Product: ("product", "a product"),
     Check: ("check", "a check"),
+    Draw: ("random", "random numbers"),
+    Scan: ("scan", "a cumulative sum"),
     Fallback: ("numpy", "what NumPy runs"),
 }
 
