@@ -34,8 +34,6 @@ KINDS: dict[type[Kernel], tuple[str, str]] = {
     Scan: ("scan", "a running sum"),
     Draw: ("draw", "random numbers"),
     Check: ("check", "a check"),
-    Draw: ("random", "random numbers"),
-    Scan: ("scan", "a cumulative sum"),
     Fallback: ("numpy", "what NumPy runs"),
 }
 
