@@ -274,6 +274,56 @@ def test_arrays_that_are_one(only_shortcuts: Any) -> None:
         f(X, X)
 
 
+def test_changes_of_every_kind_of_container(only_shortcuts: Any) -> None:
+    """More elements, fewer, others, another order, the same twice: the shortcut says no."""
+    a, b = {"x": X}, {"x": X + 1}
+    box: dict[str, Any] = {
+        "ordered": OrderedDict(a=1, b=X, c=2),
+        "deque": deque([1, X]),
+        "set": {1, 2},
+        "two": [a, b],
+        "method": a.get,
+        "weak": weakref.ref(Net),
+    }
+
+    def change(name: str, new: Any) -> Any:
+        box[name], old = new, box[name]
+        return lambda: box.update({name: old})
+
+    def run(f: Any, undo: Any) -> Any:
+        f()
+        return undo
+
+    f = koubai.compile(lambda x: x + len(box["ordered"]))
+    f(X + 2)
+    only_shortcuts()
+    ordered, recent, numbers = box["ordered"], box["deque"], box["set"]
+    changes = [
+        lambda: run(lambda: ordered.update(d=3), lambda: ordered.pop("d")),
+        lambda: run(lambda: ordered.move_to_end("a"), lambda: ordered.move_to_end("a", last=False)),
+        lambda: run(lambda: ordered.update(a=2), lambda: ordered.update(a=1)),
+        lambda: run(lambda: recent.append(1), recent.pop),
+        lambda: run(lambda: recent.rotate(1), lambda: recent.rotate(-1)),
+        lambda: run(lambda: numbers.add(3), lambda: numbers.remove(3)),
+        lambda: run(lambda: numbers.remove(2), lambda: numbers.add(2)),
+        lambda: change("set", frozenset(numbers)),
+        lambda: change("two", [a, a]),
+        lambda: change("two", [b, a, a]),
+        lambda: change("two", (a, b)),
+        lambda: change("method", b.get),
+        lambda: change("method", a.items),
+        lambda: change("weak", weakref.ref(Slots)),
+        lambda: change("ordered", dict(ordered)),
+        lambda: change("deque", list(recent)),
+    ]
+    for i, do in enumerate(changes):
+        undo = do()
+        with pytest.raises(LongWay):
+            f(X + 2)
+        undo()
+        assert_same(f(X + 2), X + 5, f"change {i}")
+
+
 def test_many_objects(only_shortcuts: Any) -> None:
     """That each of many arrays is another one is noticed for all of them."""
     f = koubai.compile(lambda xs: sum(xs))

@@ -7,6 +7,9 @@ returned are the program's outputs. Each call looks at the world anew: if nothin
 arrays has changed, the program runs on them, and its outputs are put where the function would have
 put them.
 
+A Python float that has changed once is an input from then on, as arrays are: no program is compiled
+for each step of a learning rate schedule.
+
 The look at the world is what takes time in a small step. From the first long look at a structure a
 shortcut is made, for native code; see shortcut.py.
 """
@@ -14,11 +17,13 @@ shortcut is made, for native code; see shortcut.py.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from koubai.compiler import reasons
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret
 from koubai.compiler.program import Program, verify
@@ -28,10 +33,10 @@ from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import tracing
 from koubai.compiler.trace.world import World, constant_key
 
-log = logging.getLogger("koubai.compile")
-
 SHORTCUTS = 4
 """For one program. Worlds of one key may differ in what shortcuts know by identity."""
+
+reasons.listen()
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Compiled:
 
     Attributes:
         known: the inputs that are numbers of NumPy's for whose values it was compiled.
+        floats: how many inputs, the last ones, are Python floats.
         shortcuts: how many have been made.
     """
 
@@ -47,11 +53,43 @@ class Compiled:
     results: Results
     kept: list[Any]
     known: list[int]
+    floats: int
     shortcuts: int = 0
 
     def run(self, arrays: Sequence[Any]) -> list[Any]:
         """The outputs for these inputs: arrays that nobody else holds."""
+        if self.floats:
+            arrays = [*arrays[: -self.floats], *map(np.float64, arrays[-self.floats :])]
         return self.results.owned(interpret(self.program, arrays), arrays)
+
+
+class Floats:
+    """The floats of worlds that are equal but for their numbers: which of them are inputs.
+
+    Attributes:
+        varying: their numbers among ``World.floats``.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._first = [constant_key(x.value) for x in world.floats]
+        self.varying: set[int] = set()
+        self._decide: set[int] = set()
+
+    def note_changes(self, world: World) -> bool:
+        """Let those vary that are not what they were at first; whether they are more now."""
+        changed = {
+            i
+            for i, (first, x) in enumerate(zip(self._first, world.floats, strict=True))
+            if constant_key(x.value) != first
+        }
+        new = changed - self._decide - self.varying
+        self.varying |= new
+        return bool(new)
+
+    def decide(self, numbers: set[int]) -> None:
+        """These decide on what is compiled: they are never inputs."""
+        self._decide |= numbers
+        self.varying -= numbers
 
 
 @dataclass
@@ -59,15 +97,29 @@ class Cache:
     """All that has been compiled for one function.
 
     Attributes:
-        compiled: by the key of the world.
+        compiled: by the key of the world, and the values of its known numbers.
         known: by the key of a world, its NumPy scalars that decide what is compiled: their values
             are part of the key too, as Python's numbers always are.
+        floats: by the key of a world, without its floats.
         shortcuts: for calls, the latest first.
     """
 
     compiled: dict[Any, Compiled] = field(default_factory=dict)
     known: dict[Any, set[int]] = field(default_factory=dict)
+    floats: dict[Any, Floats] = field(default_factory=dict)
     shortcuts: list[tuple[Shortcut, Compiled]] = field(default_factory=list)
+
+    def known_in(self, world: World) -> list[int]:
+        return sorted(self.known.get(world.key, ()))
+
+    def key(self, world: World) -> Any:
+        return (world.key, *[constant_key(world.arrays[i]) for i in self.known_in(world)])
+
+    def floats_of(self, world: World) -> Floats:
+        key = world.apart_from_floats()
+        if key not in self.floats:
+            self.floats[key] = Floats(world)
+        return self.floats[key]
 
 
 class CompiledFunction:
@@ -106,32 +158,54 @@ class CompiledFunction:
         return self._long_way(args, kwargs)
 
     def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
-        cache, world = self.cache, World(self.function, args, kwargs)
-        while (compiled := cache.compiled.get(self._key(world))) is None:
-            try:
-                cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
-            except NeedsNumber as error:
-                known = cache.known.setdefault(world.key, set())
-                if error.number in known:
-                    raise
-                known.add(error.number)
+        world = World(self.function, args, kwargs)
+        compiled = self._compiled_for(world, args, kwargs)
         if compiled.shortcuts < SHORTCUTS:
             way = shortcut(world, compiled.results, compiled.known)
             if way is not None:
                 compiled.shortcuts += 1
-                cache.shortcuts.insert(0, (way, compiled))
-        outputs = compiled.run(world.arrays)
-        return compiled.results.place(outputs, world)
+                self.cache.shortcuts.insert(0, (way, compiled))
+        return compiled.results.place(compiled.run(world.arrays), world)
 
-    def _known(self, world: World) -> list[int]:
-        return sorted(self.cache.known.get(world.key, ()))
+    def _compiled_for(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
+        """The program for this world; what it takes as inputs may be found out on the way."""
+        cache, floats = self.cache, self.cache.floats_of(world)
+        world.vary(floats.varying)
+        why = ""
+        while (compiled := cache.compiled.get(cache.key(world))) is None:
+            why = why or reasons.reason(world.key, world.told, [key[0] for key in cache.compiled])
+            if floats.note_changes(world):
+                world.vary(floats.varying)
+                continue
+            try:
+                cache.compiled[cache.key(world)] = self._compile(world, args, kwargs, why)
+            except Exception as error:
+                if not self._learn(error, world, floats):
+                    raise
+                world.vary(floats.varying)
+        return compiled
 
-    def _key(self, world: World) -> Any:
-        return (world.key, *[constant_key(world.arrays[i]) for i in self._known(world)])
+    def _learn(self, error: Exception, world: World, floats: Floats) -> bool:
+        """Note the inputs without whose numbers it can't be compiled; whether there are new ones.
 
-    def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
-        log.info("compiling %s", getattr(self.function, "__name__", self.function))
-        known = self._known(world)
+        What else goes wrong may also be because a float was an input.
+        """
+        own = len(world.arrays) - len(world.varied)
+        varying = sorted(floats.varying)
+        if not isinstance(error, NeedsNumber):
+            floats.decide(set(varying))
+            return bool(varying)
+        if error.number >= own:
+            floats.decide({varying[error.number - own]})
+            return True
+        known = self.cache.known.setdefault(world.key, set())
+        is_new = error.number not in known
+        known.add(error.number)
+        return is_new
+
+    def _compile(self, world: World, args: Any, kwargs: dict[str, Any], why: str) -> Compiled:
+        reasons.log.info("compiling %s: %s", getattr(self.function, "__name__", self.function), why)
+        known = self.cache.known_in(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)
-        return Compiled(run.program, run.results, world.kept, known)
+        return Compiled(run.program, run.results, world.kept, known, len(world.varied))

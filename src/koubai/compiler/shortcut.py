@@ -34,6 +34,7 @@ from koubai.compiler.trace.looks import Looks
 from koubai.compiler.trace.results import (
     Blueprint,
     Constant,
+    Float,
     Input,
     Made,
     Output,
@@ -163,6 +164,8 @@ class _Placer:
         match recipe:
             case Output(number, scalar):
                 return f"outputs[{number}]" + ("[()]" if scalar else "")
+            case Float(number):
+                return f"outputs[{number}].item()"
             case Input(number):
                 return f"arrays[{number}]"
             case Viewed(number):

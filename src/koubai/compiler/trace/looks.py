@@ -139,6 +139,15 @@ class Looks:
         else:
             self.cannot()
 
+    def float_at(self) -> int:
+        """Where the last look, at a float, is; for ``any_float``."""
+        return len(self.words)
+
+    def any_float(self, after: int, any_: bool, x: float) -> None:
+        """Let the look before that position take any float, or ``x`` only, again."""
+        if self.complete:
+            self.words[after - 2 : after] = (0, 0) if any_ else layouts.bits(x)
+
     def kind(self, place: int, x: Any) -> None:
         """Something of the type of ``x``."""
         self._look("TYPE", place, self._ref(type(x)))
@@ -217,7 +226,7 @@ class Looks:
         mapping = getattr(x, "__dict__", {})
         if mapping.get(name) is not value:
             self.cannot()
-            return 0
+            return self._new()
         return self._load("NAME", self._load("VARS", place), self._ref(name))
 
     def contents(
@@ -248,7 +257,8 @@ class Looks:
         else:
             self.cannot()
         self._owners.append((container, place, mapping))
-        return items if self.complete else [(0, 0)] * len(contents)
+        # Places are told from each other in any case.
+        return items if self.complete else _values(self._new(len(contents)), contents)
 
     def storage(self, number: int, key: Any) -> Storage | None:
         """Where native code can put a value for ``key`` of container ``number``."""
@@ -326,7 +336,7 @@ class Looks:
         offset = layouts.slot_offset(slot) if self.complete else None
         if offset is None:
             self.cannot()
-            return 0
+            return self._new()
         if empty:
             self._look("NO_WORD", place, offset)
             return 0

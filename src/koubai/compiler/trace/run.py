@@ -12,6 +12,7 @@ from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
 from koubai.compiler.trace.graph import Graphs
+from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import Trace, Traced, tracing
 from koubai.compiler.trace.world import World
@@ -36,21 +37,24 @@ def traced_run(
 ) -> Run:
     """Run ``function``. Inputs that are ``known``, numbers that decide, stay as they are."""
     trace = Trace()
-    inputs = [trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic)) for x in world.arrays]
-    traced = {id(x): inputs[i] for i, x in enumerate(world.arrays) if i not in known}
+    inputs = [_input(trace, x) for x in world.arrays]
+    arrays = world.arrays[: len(inputs) - len(world.varied)]
+    traced = {id(x): inputs[i] for i, x in enumerate(arrays) if i not in known}
+    # One float object may be at several places, of which some are inputs.
+    floats = {x.where: inputs[len(arrays) + i] for i, x in enumerate(world.varied)}
     before = [place.read() for place in world.containers]
     graphs = Graphs(world)
     token = tracing.set(True)
     try:
         graphs.cut()
-        for place, contents in zip(world.containers, before, strict=True):
+        for i, (place, contents) in enumerate(zip(world.containers, before, strict=True)):
             for key, value in contents.items():
-                if (new := _substituted(value, traced)) is not value:
+                if (new := floats.get((i, key), _substituted(value, traced))) is not value:
                     place.write(key, new)
         entered = [place.read() for place in world.containers]
         value = function(
-            *[_substituted(x, traced) for x in args],
-            **{name: _substituted(x, traced) for name, x in kwargs.items()},
+            *[floats.get((None, i), _substituted(x, traced)) for i, x in enumerate(args)],
+            **{n: floats.get((None, n), _substituted(x, traced)) for n, x in kwargs.items()},
         )
         results = Results(trace, inputs, world, entered, graphs, value)
     except Exception as error:
@@ -65,6 +69,12 @@ def traced_run(
         for place, contents in zip(world.containers, before, strict=True):
             place.restore(contents)
     return Run(trace.program, results, trace.met)
+
+
+def _input(trace: Trace, x: Any) -> Traced:
+    if type(x) is float:
+        return TracedFloat.input(trace, Type(np.dtype(np.float64), ()))
+    return trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic))
 
 
 def _substituted(x: Any, traced: dict[int, Traced]) -> Any:
