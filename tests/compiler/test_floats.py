@@ -16,6 +16,7 @@ from compiler.agree import assert_same, assert_untraced
 
 import koubai
 from koubai import Variable, nn, optim
+from koubai.compiler import compiled as compiled_module
 
 X = np.arange(1.0, 4.0)
 RATE = 0.5
@@ -206,6 +207,24 @@ def test_a_learning_rate_schedule() -> None:
         assert_same(eager(x, t), compiled(x, t))
         assert_same([p.data for p in expected.parameters()], [p.data for p in model.parameters()])
     assert len(compiled.programs) == 3  # the first, with gradients, with any learning rate
+
+
+def test_it_takes_the_shortcut(monkeypatch: Any) -> None:
+    """Other values of such a float don't lead the long way round."""
+    box = SimpleNamespace(rate=0.5, big=1e300)
+    compiled = koubai.compile(lambda x: (x * box.rate, box.rate))
+    compiled(X)
+    box.rate = 0.25
+    compiled(X)
+    monkeypatch.setattr(compiled_module, "World", None)
+    for rate in (0.125, -0.0, math.inf, 0.5, 3.0):
+        box.rate = rate
+        product, same = compiled(X)
+        assert_same(product, X * rate)
+        assert same is rate
+    box.rate = 3  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        compiled(X)
 
 
 def test_an_error_of_the_user() -> None:

@@ -505,8 +505,6 @@ def test_without_shortcuts(monkeypatch: Any) -> None:
 def native_look(world: World) -> Any:
     """The native walk that a world's looks stand for."""
     assert world.looks.complete
-    for i, place in enumerate(world.looks.arrays):
-        world.looks.take(place, i)
     return walker.looker(world.looks.words, world.looks.places, len(world.arrays), 0)
 
 

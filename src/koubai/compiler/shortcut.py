@@ -81,9 +81,11 @@ def shortcut(world: World, results: Results, known: Collection[int]) -> Shortcut
         return None
     for i in known:
         looks.bits(looks.arrays[i], world.arrays[i])
-    places = [*looks.arrays, *others.places]
-    for i, place in enumerate(places):
-        looks.take(place, i)
+    # Arrays are results of the walk already.
+    for i in range(len(world.arrays) - len(world.varied), len(world.arrays)):
+        looks.take(looks.arrays[i], i)
+    for i, place in enumerate(others.places):
+        looks.take(place, len(world.arrays) + i)
     _look_at_memory(looks, results, world)
     if not looks.complete:
         return None

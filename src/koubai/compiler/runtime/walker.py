@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,6 @@ _API = {
     "PyType_GetSlot": "ptr (ptr, i32)",
     "Py_DecRef": "void (ptr)",
     "Py_IncRef": "void (ptr)",
-    "_PySet_NextEntry": "i32 (ptr, ptr, ptr, ptr)",
     **dict.fromkeys(ACCESSORS.values(), "ptr (ptr)"),
 }
 # Slots of Python's own types, by their numbers in the stable interface (typeslots.h).
@@ -114,6 +114,7 @@ _SLOTS = {
     "deque_item": (deque, 44, "ptr (ptr, i64)"),
     "deque_length": (deque, 45, "i64 (ptr)"),
     "ordered_iter": (OrderedDict, 62, "ptr (ptr)"),
+    "set_iter": (set, 62, "ptr (ptr)"),
 }
 _BASES = 49
 
@@ -200,7 +201,7 @@ def _walk() -> str:
         name: op(f"getelementptr i64, ptr %table, i64 {c.word('%table', i)}")
         for name, i in (("places", _PLACES), ("found", _FOUND), ("extents", _EXTENTS))
     }
-    pos, key, value, hash_, count = (f.stack(t) for t in ("i64", "ptr", "ptr", "i64", "i64"))
+    pos, key, value, count = (f.stack(t) for t in ("i64", "ptr", "ptr", "i64"))
     first_look = op(f"getelementptr i64, ptr %table, i64 {_LOOKS}")
     c.steps(first_look, LOOKS)
 
@@ -214,17 +215,16 @@ def _walk() -> str:
         at = op(f"getelementptr ptr, ptr {base['places']}, i64 {number}")
         do(f"store ptr {x}, ptr {at}")
 
+    def take(x: str, i: int) -> None:
+        """``x`` is the result that operand ``i`` numbers."""
+        at = op(f"getelementptr ptr, ptr {base['found']}, i64 {c.operand(i, 'i64')}")
+        do(f"store ptr {x}, ptr {at}")
+
     def need_type(x: str, i: int) -> None:
         c.need_equal(c.field(x, layouts.TYPE), c.operand(i))
 
     def need_new(x: str) -> None:
         c.need(op(f"call i1 @is_new(ptr %table, ptr {x})"))
-
-    def step_of(variable: str) -> str:
-        """Count up; the number before."""
-        n = op(f"load i64, ptr {variable}")
-        do(f"store i64 {op(f'add i64 {n}, 1')}, ptr {variable}")
-        return n
 
     with c.kind("DONE"):
         accepted = op(f"getelementptr i64, ptr %table, i64 {_ACCEPTED}")
@@ -251,21 +251,21 @@ def _walk() -> str:
         x = place(0)
         need_type(x, 1)
         need_new(x)
-    with c.kind("ARRAY"):  # place, type, kind of dtype, number of dimensions, dimensions...
+    with c.kind("ARRAY"):  # place, type, kind of dtype, number, how many dimensions, dimensions...
         x = place(0)
         need_type(x, 1)
         kind = c.field(c.field(x, layouts.DTYPE), layouts.KIND, "i64")
         c.need_equal(kind, c.operand(2, "i64"), "i64")
-        n = op(f"trunc i64 {c.operand(3, 'i64')} to i32")
-        c.need_equal(c.field(x, layouts.NDIM, "i32"), n, "i32")
+        n = c.operand(4, "i64")
+        c.need_equal(c.field(x, layouts.NDIM, "i32"), op(f"trunc i64 {n} to i32"), "i32")
         dimensions = c.field(x, layouts.DIMENSIONS)
-        with f.loop("0", c.operand(3, "i64")) as i:
-            expected = c.word(c.step, op(f"add i64 {i}, 6"))
+        with f.loop("0", n) as i:
+            expected = c.word(c.step, op(f"add i64 {i}, 7"))
             c.need_equal(c.word(dimensions, i), expected, "i64")
         need_new(x)
-    with c.kind("TAKE"):  # place, number: it is one of the results
-        at = op(f"getelementptr ptr, ptr {base['found']}, i64 {c.operand(1, 'i64')}")
-        do(f"store ptr {place(0)}, ptr {at}")
+        take(x, 3)
+    with c.kind("TAKE"):  # place, number
+        take(place(0), 1)
     with c.kind("CONSTANT"):  # object, to
         put(1, c.operand(0))
     with c.kind("TYPE_OF"):  # place, to
@@ -309,8 +309,9 @@ def _walk() -> str:
             item = c.call("deque_item", x, i)
             c.call("Py_DecRef", item)  # the deque holds it
             put(2, item, i)
-    with c.kind("DICT"):  # place, length, to (key, value, key, ...), number of keys to skip, these
-        x, n = place(0), c.operand(1, "i64")
+    # Keys are the very objects or equal texts or integers; 0 stands for any, put behind the values.
+    with c.kind("DICT"):  # place, length, to, how many keys to skip, these, keys
+        x, n, skips = place(0), c.operand(1, "i64"), c.operand(3, "i64")
         do(f"store i64 0, ptr {pos}")
         do(f"store i64 0, ptr {count}")
         do("br label %next_item")
@@ -319,62 +320,71 @@ def _walk() -> str:
         do(f"br i1 {op(f'icmp ne i32 {more}, 0')}, label %item, label %no_item")
         f.label("item")
         k = op(f"load ptr, ptr {key}")
-        with f.loop("0", c.operand(3, "i64")) as i:
+        with f.loop("0", skips) as i:
             skipped = c.word(c.step, op(f"add i64 {i}, 6"), "ptr")
             go_on = f.fresh("kept")
             do(f"br i1 {op(f'icmp eq ptr {k}, {skipped}')}, label %next_item, label %{go_on}")
             f.label(go_on)
-        i = step_of(count)
+        i = op(f"load i64, ptr {count}")
         c.need(op(f"icmp slt i64 {i}, {n}"))
-        twice = op(f"shl i64 {i}, 1")
-        put(2, k, twice)
-        put(2, op(f"load ptr, ptr {value}"), op(f"add i64 {twice}, 1"))
+        do(f"store i64 {op(f'add i64 {i}, 1')}, ptr {count}")
+        put(2, op(f"load ptr, ptr {value}"), i)
+        expected = c.word(c.step, op(f"add i64 {op(f'add i64 {i}, {skips}')}, 6"), "ptr")
+        with f.when(op(f"icmp ne ptr {k}, {expected}")):
+            put(2, k, op(f"add i64 {n}, {i}"))
+            with f.when(op(f"icmp ne ptr {expected}, null")):
+                kind = c.field(expected, layouts.TYPE)
+                c.need_equal(c.field(k, layouts.TYPE), kind)
+                text = op(f"icmp eq ptr {kind}, @PyUnicode_Type")
+                integer = op(f"icmp eq ptr {kind}, @PyLong_Type")
+                c.need(op(f"or i1 {text}, {integer}"))
+                equal = c.call("PyObject_RichCompareBool", k, expected, "2")
+                c.need_equal(equal, "1", "i32")
         do("br label %next_item")
         f.label("no_item")
         c.need_equal(op(f"load i64, ptr {count}"), n, "i64")
-    with c.kind("ORDERED"):  # place of an OrderedDict, length, to (values), keys: texts
+
+    @contextmanager
+    def each(iter_: str) -> Iterator[tuple[str, str, str]]:
+        """The lines inside, for each item of what is in the place: the item, its number.
+
+        There must be as many as operand 1 says. A line may go to the label that is yielded: no.
+        """
         x, n = place(0), c.operand(1, "i64")
-        iterator = c.call("ordered_iter", x)
+        iterator = c.call(iter_, x)
         c.need(op(f"icmp ne ptr {iterator}, null"))
         do(f"store i64 0, ptr {count}")
-        do("br label %next_key")
-        f.label("next_key")
-        k = c.call("PyIter_Next", iterator)
-        do(f"br i1 {op(f'icmp ne ptr {k}, null')}, label %key, label %no_key")
-        f.label("key")
-        c.call("Py_DecRef", k)  # the dict holds it
+        head, some, within, end = (f.fresh(label) for label in ("head", "some", "within", "end"))
+        do(f"br label %{head}")
+        f.label(head)
+        item = c.call("PyIter_Next", iterator)
+        do(f"br i1 {op(f'icmp ne ptr {item}, null')}, label %{some}, label %{end}")
+        f.label(some)
+        c.call("Py_DecRef", item)  # the container holds it
         i = op(f"load i64, ptr {count}")
-        within = op(f"icmp slt i64 {i}, {n}")
-        do(f"br i1 {within}, label %one_of_n, label %no_key")
-        f.label("one_of_n")
+        do(f"br i1 {op(f'icmp slt i64 {i}, {n}')}, label %{within}, label %{end}")
+        f.label(within)
+        yield item, i, end
+        do(f"store i64 {op(f'add i64 {i}, 1')}, ptr {count}")
+        do(f"br label %{head}")
+        f.label(end)
+        c.call("Py_DecRef", iterator)
+        c.need_equal(item, "null")
+        c.need_equal(op(f"load i64, ptr {count}"), n, "i64")
+
+    with (  # place of an OrderedDict, length, to (values), keys: texts
+        c.kind("ORDERED"),
+        each("ordered_iter") as (k, i, no),
+    ):
         expected = c.word(c.step, op(f"add i64 {i}, 5"), "ptr")
-        do(f"br i1 {op(f'icmp eq ptr {k}, {expected}')}, label %as_expected, label %no_key")
+        do(f"br i1 {op(f'icmp eq ptr {k}, {expected}')}, label %as_expected, label %{no}")
         f.label("as_expected")
-        v = c.call("PyDict_GetItemWithError", x, k)
-        do(f"br i1 {op(f'icmp ne ptr {v}, null')}, label %found, label %no_key")
+        v = c.call("PyDict_GetItemWithError", place(0), k)
+        do(f"br i1 {op(f'icmp ne ptr {v}, null')}, label %found, label %{no}")
         f.label("found")
         put(2, v, i)
-        step_of(count)
-        do("br label %next_key")
-        f.label("no_key")
-        c.call("Py_DecRef", iterator)
-        c.need(op(f"icmp eq ptr {k}, null"))
-        c.need_equal(op(f"load i64, ptr {count}"), n, "i64")
-    with c.kind("SET"):  # place, length, to
-        x, n = place(0), c.operand(1, "i64")
-        do(f"store i64 0, ptr {pos}")
-        do(f"store i64 0, ptr {count}")
-        do("br label %next_member")
-        f.label("next_member")
-        more = c.call("_PySet_NextEntry", x, pos, key, hash_)
-        do(f"br i1 {op(f'icmp ne i32 {more}, 0')}, label %member, label %no_member")
-        f.label("member")
-        i = step_of(count)
-        c.need(op(f"icmp slt i64 {i}, {n}"))
-        put(2, op(f"load ptr, ptr {key}"), i)
-        do("br label %next_member")
-        f.label("no_member")
-        c.need_equal(op(f"load i64, ptr {count}"), n, "i64")
+    with c.kind("SET"), each("set_iter") as (x, i, _):  # place, length, to
+        put(2, x, i)
     with c.kind("CONTEXT"):  # context variable, its value
         c.need_equal(c.call("PyContextVar_Get", c.operand(0), "null", value), "0", "i32")
         x = op(f"load ptr, ptr {value}")
@@ -503,6 +513,7 @@ def _look() -> str:
     x = op(f"load ptr, ptr {result}")
     with f.when(op(f"icmp eq ptr {x}, @_Py_NoneStruct")):
         c.call("Py_IncRef", x)
+        c.call("PyErr_Clear")  # of a comparison that failed
     do(f"store ptr {x}, ptr %result")
     return f.text()
 
@@ -570,6 +581,12 @@ define ptr @{name}(ptr %self, ptr %args, i64 %n) #0 {{
 """
 
 
+@functools.cache
+def _python(name: str, *types: Any) -> Any:
+    """A function of Python's, for types of result and arguments of our own."""
+    return ctypes.PYFUNCTYPE(*types)((name, ctypes.pythonapi))
+
+
 def _address(name: str) -> int:
     address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
     assert address is not None
@@ -580,11 +597,11 @@ def _address(name: str) -> int:
 def _library() -> Any:
     from koubai.compiler.runtime.jit import compile_text  # when first used, as import is slow
 
-    slot = ctypes.pythonapi.PyType_GetSlot
-    slot.restype, slot.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_int]
+    slot = _python("PyType_GetSlot", ctypes.c_void_p, ctypes.py_object, ctypes.c_int)
     imports = {name: _address(name) for name in _API}
     imports |= {name: slot(kind, number) for name, (kind, number, _) in _SLOTS.items()}
-    imports["_Py_NoneStruct"] = id(None)
+    objects = {"_Py_NoneStruct": None, "PyLong_Type": int, "PyUnicode_Type": str}
+    imports |= {name: id(x) for name, x in objects.items()}
     types = _API | {name: slot[2] for name, slot in _SLOTS.items()}
     declarations = [
         f"declare {type_.split(' ', 1)[0]} @{name}{type_.split(' ', 1)[1]}"
@@ -593,7 +610,7 @@ def _library() -> Any:
     text = "\n".join(
         [
             *declarations,
-            "@_Py_NoneStruct = external global i8",
+            *[f"@{name} = external global i8" for name in objects],
             "declare i64 @llvm.smin.i64(i64, i64)",
             "declare i64 @llvm.smax.i64(i64, i64)",
             _IS_NEW,
@@ -627,31 +644,32 @@ def _method(name: str) -> _Method:
 
 
 def _function(name: str, table: Any) -> Any:
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype = ctypes.py_object
-    make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    make = _python(
+        "PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
+    )
     return make(ctypes.addressof(_method(name)), table, None)
 
 
 @functools.cache
 def available() -> bool:
     """Whether there can be native walks in this process."""
-    return layouts.as_expected() and all(hasattr(ctypes.pythonapi, name) for name in _API)
+    return (
+        layouts.as_expected()
+        and all(hasattr(ctypes.pythonapi, name) for name in _API)
+        and importlib.util.find_spec("llvmlite") is not None
+    )
 
 
 def c_function(x: Any) -> int:
     """The address of what a built-in function or method runs."""
-    get = ctypes.pythonapi.PyCFunction_GetFunction
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object]
-    return int(get(x))
+    return int(_python("PyCFunction_GetFunction", ctypes.c_void_p, ctypes.py_object)(x))
 
 
 def dict_of(x: Any) -> Any:
     """The ``__dict__`` of ``x`` as the walk finds it; None if it has none."""
-    get = ctypes.pythonapi.PyObject_GenericGetDict
-    get.restype, get.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_void_p]
+    types = (ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
     try:
-        return get(x, None)
+        return _python("PyObject_GenericGetDict", *types)(x, None)
     except AttributeError:
         return None
 

@@ -22,11 +22,18 @@ import numpy as np
 from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import digest
-from koubai.compiler.trace.contents import Container, Elements, Members, containers, same
+from koubai.compiler.trace.contents import (
+    CONSTANTS,
+    Container,
+    Elements,
+    Members,
+    containers,
+    same,
+)
 from koubai.compiler.trace.graph import Graphs, ended
 from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.traced import Trace, Traced
-from koubai.compiler.trace.world import CONSTANTS, World
+from koubai.compiler.trace.world import World
 from koubai.core import Variable
 from koubai.location import caller
 

@@ -31,6 +31,8 @@ import numpy as np
 from koubai.arrays import REAL
 from koubai.compiler.errors import TraceError
 from koubai.compiler.trace.contents import (
+    CONSTANTS,
+    NUMBERS_AND_TEXTS,
     Attributes,
     Cell,
     Container,
@@ -51,8 +53,6 @@ from koubai.recording import recording
 LIMIT = 20_000
 """Values in a world; more would cost more to look at than a step takes."""
 
-_NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
-CONSTANTS = (*_NUMBERS_AND_TEXTS, type(None), type(Ellipsis), np.dtype, slice, range, np.generic)
 _ASSIGNED = (Attributes, Cell, Elements, Globals, Items, OfClass)
 _Children = Iterator[tuple[str, Any, int]]
 """Where it is, for messages; the object; the number of its place, see looks.py."""
@@ -271,8 +271,6 @@ class World:
             for key, (k, value), (its, place) in items:
                 if key is None:
                     yield path, k, its
-                elif its:
-                    self.looks.constant(its, k)
                 if type(value) is float and isinstance(container, _ASSIGNED):
                     self._where[place] = len(self.containers) - 1, k
                 yield _path(path, container, k), value, place
@@ -335,7 +333,7 @@ def constant_key(x: Any) -> tuple[type, Any]:
     if type(x) in (str, bytes, int, bool):
         return type(x), x
     # A user's subclass of int may have any repr.
-    kind: Any = next((kind for kind in _NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
+    kind: Any = next((kind for kind in NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
     return type(x), repr(x) if kind is object else kind.__repr__(x)
 
 
