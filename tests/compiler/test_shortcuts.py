@@ -209,6 +209,44 @@ def test_the_books_network(only_shortcuts: Any) -> None:
         assert_same(expected.params, net.params, f"call {i}")
 
 
+def test_state_is_named() -> None:
+    """Which output takes the place of which input: for the runtime, which may reuse its memory.
+
+    Not where the old array is a result too, or the new one is at two places, or inside a tuple.
+    """
+    step, _ = make_training()
+    compiled = koubai.compile(step)
+    for i in range(2):
+        compiled(*batch(i))
+    (_, entry), *_ = compiled.cache.shortcuts
+    world = World(step, batch(0), {})
+    pairs = {world.paths[i]: o for i, o in entry.results.state}
+    assert len(pairs) == len(set(pairs.values())) == 4 * 4 + 1  # data, grad, m, v; and t
+    assert all("argument" not in path for path in pairs)
+    types = entry.program
+    for i, o in entry.results.state:
+        assert types.inputs[i] == types.type_of(types.outputs[o])
+
+    box = SimpleNamespace(**{name: X + i for i, name in enumerate("abcdefg")})
+
+    def f(x: Any) -> Any:
+        old = box.a
+        box.a = box.a + x  # the old one is returned
+        box.b = box.c = box.b * x  # at two places
+        box.d = (box.d + 1, 1)  # inside a tuple
+        box.e = box.e - x
+        box.f = box.f.sum()  # of another type
+        box.g += x  # in place
+        return old
+
+    compiled = koubai.compile(f)
+    compiled(X)
+    (entry,) = compiled.cache.compiled.values()
+    box = SimpleNamespace(**{name: X + i for i, name in enumerate("abcdefg")})
+    world = World(f, (X,), {})
+    assert [world.paths[i] for i, _ in entry.results.state] == ["box.e"]
+
+
 def test_methods(only_shortcuts: Any) -> None:
     """A compiled method, of several objects, and arguments of all kinds."""
 
@@ -284,7 +322,11 @@ def test_changes_of_every_kind_of_container(only_shortcuts: Any) -> None:
         "two": [a, b],
         "method": a.get,
         "weak": weakref.ref(Net),
+        "twins": [[1], [1]],
+        "pair": (1, 2),
+        "keys": {1: 5, 0.0: 6, "text": 7},
     }
+    twin = box["twins"][0]
 
     def change(name: str, new: Any) -> Any:
         box[name], old = new, box[name]
@@ -313,6 +355,12 @@ def test_changes_of_every_kind_of_container(only_shortcuts: Any) -> None:
         lambda: change("method", b.get),
         lambda: change("method", a.items),
         lambda: change("weak", weakref.ref(Slots)),
+        lambda: change("twins", [twin, twin]),
+        lambda: change("pair", Pair(1, 2)),
+        lambda: change("keys", {True: 5, 0.0: 6, "text": 7}),
+        lambda: change("keys", {1: 5, -0.0: 6, "text": 7}),
+        lambda: change("keys", {1: 5, 0.0: 6, "test": 7}),
+        lambda: change("keys", {12345: 5, 0.0: 6, "text": 7}),
         lambda: change("ordered", dict(ordered)),
         lambda: change("deque", list(recent)),
     ]

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.compiler.runtime import layouts, walker
+from koubai.compiler.runtime import layouts, looking, walker
 from koubai.compiler.trace.contents import (
     CONSTANTS,
     Attributes,
@@ -36,7 +36,7 @@ from koubai.compiler.trace.contents import (
     Partial,
 )
 
-_CODES = {name: i for i, name in enumerate(walker.LOOKS)}
+_CODES = {name: i for i, name in enumerate(looking.LOOKS)}
 _WORD = (1 << 64) - 1
 
 FUNCTION, ARGUMENTS, KEYWORDS = range(3)
@@ -48,7 +48,7 @@ class Storage:
     """Where a value can be put by native code: how, in the object at which place, and where in it.
 
     Attributes:
-        kind: one of ``walker.WRITES``.
+        kind: one of ``writing.WRITES``.
         operand: an offset, a number, or a key.
     """
 
