@@ -6,8 +6,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from benchmarks.tables import Table
 
 
 @dataclass
@@ -25,6 +27,34 @@ class Row:
     @property
     def ratio(self) -> float:
         return self.ours / self.other
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Ours and the other's figures, their ratio, and whether it is within the bar."""
+    return Table(
+        "koubai against others",
+        {
+            "what": "left",
+            "koubai": "right",
+            "against": "left",
+            "": "right",
+            "ratio": "right",
+            "bar": "left",
+        },
+        [
+            (
+                row.name,
+                f"{row.ours:.2f} {row.unit}",
+                row.against,
+                f"{row.other:.2f}",
+                f"{row.ratio:.2f} ± {row.spread:.2f}",
+                ""
+                if row.bar is None
+                else f"≤ {row.bar:.2f} {'✓' if row.ratio <= row.bar else '✗'}",
+            )
+            for row in rows
+        ],
+    )
 
 
 def seconds(f: Callable[[], object]) -> float:

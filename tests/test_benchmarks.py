@@ -53,3 +53,12 @@ def test_all_groups() -> None:
     """Without a name, all of them run."""
     with pytest.raises(AssertionError, match="it was not asked for"):
         command.main([])
+
+
+def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --markdown the output is the table and nothing else, ready to be put into a README."""
+    command.main(["test_benchmarks", "--markdown"])
+    head, rule, row = capsys.readouterr().out.splitlines()
+    assert head.startswith("| what | koubai |")
+    assert rule == "| --- | ---: | --- | ---: | ---: | --- |"
+    assert row.startswith(f"| {'quick ' * 10} | 1234567.00 µs/step | something else by hand |")

@@ -16,7 +16,7 @@ import numpy as np
 from check.case import WARNINGS, Case
 
 import koubai
-from koubai.checking import Failure, Report, Warning, evidence
+from koubai.checking import Caution, Failure, Report, evidence
 
 UNEXPLAINED = "unexplained"
 
@@ -46,7 +46,7 @@ def outcome(case: Case, seed: int) -> Outcome:
     """Check a case, with the inputs that ``seed`` draws."""
     with untimed():
         report = koubai.check(case.target(), *case.inputs(np.random.default_rng(seed)))
-    entries: Sequence[Failure | Warning] = report.failures
+    entries: Sequence[Failure | Caution] = report.failures
     if case.mistake is None:
         entries = [*report.failures, *(w for w in report.warnings if w.mistake in WARNINGS)]
     elif case.warns or case.mistake == "random forward":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from koubai.checking import numerical
 from koubai.checking.numerical import Derivative, derivative, with_complex_step
 
 Curve = Callable[[Any], Any]
@@ -29,8 +30,8 @@ def slope(
     f: Curve, x: float, unit: float = 1.0, side: int = 0, dtype: Any = np.float64
 ) -> tuple[float, float]:
     """The numerical derivative of f at x, and the estimate of its error."""
-    d = derivative(lambda k, t: np.array([f(x + t)]), np.array([unit]), dtype, side)
-    return float(d.value[0, 0]), float(d.error[0, 0])
+    (d,) = derivative([lambda t: np.array([f(x + t)])], np.array([unit]), dtype, side)
+    return float(d.value[0]), float(d.error[0])
 
 
 @pytest.mark.parametrize("side", [0, 1, -1])
@@ -111,33 +112,48 @@ def test_noise(level: float) -> None:
 
 
 def test_each_output_along_each_direction() -> None:
-    """Rows are directions, columns are outputs, each with a step of its own size."""
-    x, units = np.array([2.0, 3e8]), np.array([2.0, 3e8])
+    """One direction comes after the other, each with a step of its own size."""
+    a, b = 2.0, 3e8
+    curves: list[Curve] = [
+        lambda t: np.array([(a + t) ** 2, (a + t) * b, 5.0]),
+        lambda t: np.array([a * a, a * (b + t), 5.0]),
+    ]
+    found = [d.value for d in derivative(curves, np.array([a, b]), np.float64)]
+    np.testing.assert_allclose(found, [[4, 3e8, 0], [0, 2, 0]], rtol=1e-8, atol=1e-8)
 
-    def outputs(k: int, t: Any) -> Any:
-        a, b = x + t * np.eye(2)[k]
-        return np.array([a * a, a * b, 5.0])
 
-    d = derivative(outputs, units, np.float64)
-    np.testing.assert_allclose(d.value, [[4, 3e8, 0], [0, 2, 0]], rtol=1e-8, atol=1e-8)
+def test_the_derivatives_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They limit the memory that is taken, and change no result to the bit."""
+    x = np.random.default_rng(0).normal(size=7)
+
+    def along(k: int) -> Curve:
+        return lambda t: np.tanh(x + t * np.eye(7)[k])
+
+    def found() -> Any:
+        curves = [along(k) for k in range(7)]
+        return [(d.value, d.error, d.step) for d in derivative(curves, np.abs(x), np.float64)]
+
+    together = found()
+    monkeypatch.setattr(numerical, "AT_ONCE", 10)
+    np.testing.assert_array_equal(found(), together)
 
 
 def complex_step(f: Curve, x: float, error: float = 1e-8) -> tuple[float, float]:
     """By the complex step, near a numerical derivative that is off by half of ``error``."""
     value = slope(lambda x: np.real(f(x)), x)[0] + error / 2
-    near = Derivative(np.array([[value]]), np.array([[error]]))
-    d = with_complex_step(lambda k, t: np.array([f(x + t)]), np.array([1.0]), near)
-    return float(d.value[0, 0] - value), float(d.error[0, 0])
+    near = Derivative(np.array([value]), np.array([error]))
+    d = with_complex_step(lambda t: np.array([f(x + t)]), 1.0, near)
+    return float(d.value[0] - value), float(d.error[0])
 
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_complex_step(name: str) -> None:
     """Of an analytic function it is right to the last digits."""
     f, df = SMOOTH[name]
-    near = Derivative(np.array([[float(df(1.3)) + 1e-9]]), np.array([[1e-8]]))
-    d = with_complex_step(lambda k, t: np.array([f(1.3 + t)]), np.array([1.3]), near)
-    assert d.value[0, 0] == pytest.approx(float(df(1.3)), rel=1e-14)
-    assert d.error[0, 0] <= 1e-11
+    near = Derivative(np.array([float(df(1.3)) + 1e-9]), np.array([1e-8]))
+    d = with_complex_step(lambda t: np.array([f(1.3 + t)]), 1.3, near)
+    assert d.value[0] == pytest.approx(float(df(1.3)), rel=1e-14)
+    assert d.error[0] <= 1e-11
 
 
 def real_only(x: Any) -> Any:

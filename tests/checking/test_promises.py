@@ -37,6 +37,125 @@ def test_a_gradient_that_is_not_finite(value: float) -> None:
     assert failure.mistake is None
 
 
+@pytest.mark.parametrize("rows", [4, 150])
+def test_nan_is_no_formula(rows: int) -> None:
+    """A gradient that is right but for a NaN is not called transposed; small or large."""
+
+    class Product:
+        def forward(self, x: Any, W: Any) -> Any:
+            self.x, self.W = x, W
+            return x @ W
+
+        def backward(self, dout: Any) -> Any:
+            dW = self.x.T @ dout
+            dW[2, 1] = np.nan
+            return dout @ self.W.T, dW
+
+    rng = np.random.default_rng(0)
+    report = check(Product(), rng.normal(size=(5, rows)), rng.normal(size=(rows, rows)))
+    (failure,) = report.failures
+    assert failure.index == (2, 1)
+    assert failure.mistake is None
+
+
+def test_a_forward_that_takes_no_subclass_of_an_array() -> None:
+    """What looks at the uses of a parameter gives up; nothing is raised."""
+
+    class Strict:
+        def __init__(self) -> None:
+            self.W, self.dW = np.array([1.0, 2.0, 3.0, 4.0]), None
+
+        def forward(self, x: Any) -> Any:
+            if type(self.W) is not np.ndarray:
+                raise TypeError("an array, please")
+            self.x = x
+            return np.tanh(x * self.W)
+
+        def backward(self, dout: Any) -> Any:
+            self.dW = dout * np.sin(self.x)
+            return dout * (1 - np.tanh(self.x * self.W) ** 2) * self.W
+
+    (failure,) = check(Strict(), X).failures
+    assert (failure.what, failure.mistake) == ("W", None)
+
+
+RAGGED = [[1.0, 2.0], [3.0]]
+
+
+class RaggedLayer:
+    def __init__(self) -> None:
+        self.W, self.dW = np.ones(4), None
+
+    def forward(self, x: Any) -> Any:
+        return x * self.W
+
+    def backward(self, dout: Any) -> Any:
+        self.dW = dout * 0.5
+        return (RAGGED,)
+
+
+class RaggedNetwork:
+    def __init__(self) -> None:
+        self.params = {"W": np.ones(4)}
+
+    def loss(self, x: Any) -> Any:
+        return np.sum(x * self.params["W"])
+
+    def gradient(self, x: Any) -> Any:
+        return {"W": RAGGED}
+
+
+@pytest.mark.parametrize("target", [RaggedLayer(), RaggedNetwork()])
+def test_a_ragged_gradient(target: Any) -> None:
+    """A list of lists of different lengths is no array, and hides no other mistake."""
+    failures = {f.what: f for f in check(target, X).failures}
+    what = "params['W']" if isinstance(target, RaggedNetwork) else "x"
+    assert failures[what].mistake == "wrong dtype"
+    assert "gives list [[1.0, 2.0], [3.0]] for" in failures[what].why
+    assert ("W" in failures) == isinstance(target, RaggedLayer)
+
+
+def test_a_zero_is_no_forgotten_scale() -> None:
+    """A wrong gradient times 1 / 0 is not the right one."""
+
+    class Shifted:
+        def __init__(self) -> None:
+            self.b, self.db = np.zeros(4), None
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x**4 + self.b
+
+        def backward(self, dout: Any) -> Any:
+            self.db = dout
+            return dout * (self.x - 7)
+
+    (failure,) = check(Shifted(), X).failures
+    assert (failure.what, failure.mistake) == ("x", None)
+
+
+@pytest.mark.parametrize(("width", "mistake"), [(3, "inner derivative forgotten"), (784, None)])
+def test_a_scale_that_is_forgotten(width: int, mistake: str | None) -> None:
+    """g in tanh(g * x): of a large layer it can't be told whether it is outside or inside."""
+
+    class Scaled:
+        def __init__(self) -> None:
+            self.g, self.dg = np.linspace(1.1, 2, width), None
+
+        def forward(self, x: Any) -> Any:
+            self.x, self.y = x, np.tanh(self.g * x)
+            return self.y
+
+        def backward(self, dout: Any) -> Any:
+            d = dout * (1 - self.y**2)
+            self.dg = (d * self.x).sum(axis=0)
+            return d
+
+    report = check(Scaled(), np.random.default_rng(0).normal(size=(10, width)))
+    (failure,) = report.failures
+    assert (failure.what, failure.mistake) == ("x", mistake)
+
+
 def test_a_tie_with_a_half() -> None:
     """A half and the whole don't add up, although a half is what central differences give."""
 
@@ -54,7 +173,7 @@ def test_a_tie_with_a_half() -> None:
 
 def test_nan_has_no_derivative() -> None:
     """At a point where the function is NaN the derivative is unknown, and nothing is raised."""
-    d = derivative(lambda k, t: np.array([np.nan * t]), np.ones(1), np.float64)
+    (d,) = derivative([lambda t: np.array([np.nan * t])], np.ones(1), np.float64)
     assert not np.isfinite(d.error).any()
 
 

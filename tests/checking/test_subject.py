@@ -141,6 +141,76 @@ def test_promotion(dtype: Any) -> None:
     assert layer.W.dtype == np.float32
 
 
+def single(*xs: Any) -> None:
+    if any(x.dtype != np.float32 for x in xs):
+        raise TypeError("float32 only")
+
+
+class Single:
+    """``y = x * x * W`` in float32 and nothing else; the gradient of x may be off by a factor."""
+
+    def __init__(self, factor: int) -> None:
+        self.W, self.dW = np.array([1.0, 2.0], dtype=np.float32), None
+        self.factor = np.float32(factor)
+
+    def forward(self, x: Any) -> Any:
+        single(x, self.W)
+        self.x = x
+        return x * x * self.W
+
+    def backward(self, dout: Any) -> Any:
+        single(dout)
+        self.dW = (dout * self.x * self.x).sum(axis=0)
+        return self.factor * 2 * dout * self.x * self.W
+
+
+class SingleFunction(Function):
+    def __init__(self, factor: int) -> None:
+        self.layer = Single(factor)
+
+    def forward(self, x: Any) -> Any:
+        return self.layer.forward(x)
+
+    def backward(self, gy: Any) -> Any:
+        return self.layer.backward(gy)
+
+
+class SingleNetwork:
+    """A layer, and a loss; all in float32."""
+
+    def __init__(self, factor: int) -> None:
+        self.layer = Single(factor)
+        self.params = {"V": np.array([0.5, 3.0], dtype=np.float32)}
+
+    def loss(self, x: Any, t: Any) -> Any:
+        single(x, self.params["V"])
+        self.x = x
+        self.difference = self.layer.forward(x * self.params["V"]) - t
+        return (self.difference**2).sum()
+
+    def gradient(self, x: Any, t: Any) -> Any:
+        self.loss(x, t)
+        return {"V": (self.x * self.layer.backward(2 * self.difference)).sum(axis=0)}
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong"),
+    [
+        (Single, "x"),
+        (SingleFunction, "x"),
+        (lambda factor: lambda x: koubai.sum(SingleFunction(factor)(x)), "x of SingleFunction"),
+        (SingleNetwork, "x of Single"),
+    ],
+    ids=["layer", "function", "graph", "network"],
+)
+def test_code_that_takes_float32_alone(target: Any, wrong: str) -> None:
+    """It is given float32, forward and backward, also inside a graph or network."""
+    x = X.astype(np.float32)
+    inputs = (x, np.float32(1)) if target is SingleNetwork else (x,)
+    assert check(target(1), *inputs).ok
+    assert [f.what for f in check(target(3), *inputs).failures] == [wrong]
+
+
 class Named:
     """``y = x * a + b`` with a and b, and their gradients, under any names."""
 

@@ -19,8 +19,8 @@ class Given:
     def __init__(self, forward: Callable[..., Any], *slopes: Any) -> None:
         self.f, self.slopes = forward, slopes
 
-    def forward(self, x: Any, y: Any = None) -> Any:
-        return self.f(x) if y is None else self.f(x, y)
+    def forward(self, x: Any, t: Any = None) -> Any:
+        return self.f(x) if t is None else self.f(x, t)
 
     def backward(self, dout: Any) -> Any:
         gradients = tuple(dout * slope for slope in self.slopes)
@@ -149,3 +149,40 @@ def test_a_needle_in_a_haystack(at: int) -> None:
     assert v.sampled
     assert v.wrong == [at]
     assert verdict(Many(0.0, at), x) == Verdict()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_needle_that_is_not_finite(value: float) -> None:
+    """Of a large gradient, too, what is not finite is wrong."""
+    assert verdict(Many(value, 777), np.linspace(0.1, 2, 2000)).wrong == [777]
+
+
+def test_a_large_gradient_that_cannot_be_told() -> None:
+    """Where a large subject has no slopes it is not called right."""
+    x = np.concatenate([np.zeros(50), np.linspace(1, 2, 2000)])
+    with np.errstate(divide="ignore"):
+        v = verdict(Given(np.sqrt, 0.5 / np.sqrt(x)), x)
+    assert v.unknown
+    assert set(v.unknown) <= set(range(50))
+    assert not v.wrong
+
+
+def test_a_missing_gradient_hides_no_other() -> None:
+    """Beside a gradient that is None, a wrong one of a large value is found."""
+
+    class Left(Given):
+        def backward(self, dout: Any) -> Any:
+            return None, super().backward(dout)
+
+    x = np.linspace(0.1, 2, 2000)
+    v = verdict(Left(np.multiply, 3 * x), x, x)
+    assert v.wrong
+    assert min(v.wrong) >= 2000
+    assert not verdict(Left(np.multiply, x), x, x).wrong
+
+
+def test_a_tie_with_a_label() -> None:
+    """x = t is a kink of abs(x - t); t, of which no gradient is asked, need not add up with x."""
+    v = verdict(Given(lambda x, t: np.abs(x - t), np.array([1.0, -1.0])), [1.0, 2.0], [1.0, 3.0])
+    assert not v.ties
+    assert [kink.element for kink in v.kinks] == [0]

@@ -112,6 +112,33 @@ def test_the_same_seed_gives_the_same_bytes(koubai: Command, tmp_path: Path) -> 
     assert files[0] != files[2]
 
 
+def test_compiled_and_eager_runs_are_one(
+    koubai: Command, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same start, batches and rows of the table; losses and parameters differ in rounding.
+
+    The step is compiled once, however many epochs there are; not with --eager or --watch.
+    """
+    caplog.set_level("INFO", "koubai.compile")
+    logs, states, compiled = {}, {}, {}
+    for option in ("", "--eager", "--watch"):
+        out = tmp_path / f"run{option}"
+        caplog.clear()
+        options = ("--epochs", 2.1, "--batch-size", 700, "--hidden", 20, *option.split())
+        assert koubai("train", *options, "--out", out)[0] == 0
+        compiled[option] = caplog.messages.count("compiling step")
+        logs[option] = log_of(out)
+        states[option] = load_checkpoint(out / "model.safetensors")[0]
+    assert compiled == {"": 1, "--eager": 0, "--watch": 0}
+    for option in ("--eager", "--watch"):
+        for line, other in zip(logs[""], logs[option], strict=True):
+            assert (line["epoch"], line["iteration"]) == (other["epoch"], other["iteration"])
+            for name in ("loss", "train_accuracy", "test_accuracy") if line["iteration"] else ():
+                assert line[name] == pytest.approx(other[name], rel=1e-3)
+        for name, x in states[""].items():
+            np.testing.assert_allclose(x, states[option][name], rtol=1e-4, atol=1e-5)
+
+
 def test_epochs_need_not_be_whole(koubai: Command, tmp_path: Path) -> None:
     """A row after each whole epoch and one at the end, also when batches don't divide the data."""
     options = ("--epochs", 2.5, "--batch-size", 25001, "--hidden", 3, "--out", tmp_path / "run")
@@ -457,9 +484,9 @@ def test_watch_explains_a_divergence(
 
 
 def test_watch_changes_nothing_else(koubai: Command, tmp_path: Path) -> None:
-    """A watched run ends with the parameters of one that was not."""
+    """A watched run, which is eager, ends with the parameters of an eager one."""
     files = []
-    for name, options in (("a", ()), ("b", ("--watch",))):
+    for name, options in (("a", ("--eager",)), ("b", ("--watch",))):
         arguments = ("--epochs", 0.02, *options, "--out", tmp_path / name)
         assert koubai("train", *arguments)[0] == 0
         files.append((tmp_path / name / "model.safetensors").read_bytes())

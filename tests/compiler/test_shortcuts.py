@@ -221,7 +221,7 @@ def test_state_is_named() -> None:
     (_, entry), *_ = compiled.cache.shortcuts
     world = World(step, batch(0), {})
     pairs = {world.paths[i]: o for i, o in entry.results.state}
-    assert len(pairs) == len(set(pairs.values())) == 4 * 4 + 1  # data, grad, m, v; and t
+    assert len(pairs) == len(set(pairs.values())) == 4 * 3 + 1  # data, m, v; and t
     assert all("argument" not in path for path in pairs)
     types = entry.program
     for i, o in entry.results.state:

@@ -4,16 +4,16 @@ from koubai.checking.check import check
 from koubai.checking.explain import explain_grad
 from koubai.checking.finite import NotFinite
 from koubai.checking.mistakes import VOCABULARY
-from koubai.checking.report import Failure, GradientError, Report, Warning
+from koubai.checking.report import Caution, Failure, GradientError, Report
 from koubai.checking.watch import watch
 
 __all__ = [
     "VOCABULARY",
+    "Caution",
     "Failure",
     "GradientError",
     "NotFinite",
     "Report",
-    "Warning",
     "check",
     "explain_grad",
     "watch",

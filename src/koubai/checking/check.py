@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,16 @@ from koubai.arrays import describe
 from koubai.checking.examine import examine
 from koubai.checking.inside import layers_of, nodes_of
 from koubai.checking.progress import Progress
-from koubai.checking.report import Failure, Report, Warning, advice
-from koubai.checking.subjects import Graph, Layer, Network, Node, Subject, foreign_subject
+from koubai.checking.report import Caution, Failure, Report, advice
+from koubai.checking.subjects import (
+    Graph,
+    Layer,
+    Network,
+    Node,
+    Subject,
+    first_that_runs,
+    foreign_subject,
+)
 from koubai.core import Function, Variable
 from koubai.nn import Module
 
@@ -101,36 +109,19 @@ def subject_of(target: Any, inputs: tuple[Any, ...]) -> Subject:
     if foreign is not None:
         return foreign
     if isinstance(target, Module):
-        return _first_that_runs(Graph, target, inputs)
+        return first_that_runs(Graph, target, inputs)
     if isinstance(target, Function):
-        return _first_that_runs(Node, target, inputs)
+        return first_that_runs(Node, target, inputs)
     if all(hasattr(target, name) for name in ("params", "gradient", "loss")):
-        return _first_that_runs(Network, target, inputs)
+        return first_that_runs(Network, target, inputs)
     if hasattr(target, "forward") and hasattr(target, "backward"):
-        return _first_that_runs(Layer, target, inputs)
+        return first_that_runs(Layer, target, inputs)
     if callable(target):
-        return _first_that_runs(Graph, target, inputs)
+        return first_that_runs(Graph, target, inputs)
     raise TypeError(
         f"check({describe(target)}): give a function, a Function, a module, a Variable, an object"
         " with forward and backward, or a network with params, loss and gradient"
     )
-
-
-def _first_that_runs(kind: Any, target: Any, inputs: tuple[Any, ...]) -> Subject:
-    """In float64, for precision, unless the code takes only the dtypes that it was given."""
-    subject: Subject = kind(target, inputs)
-    try:
-        with np.errstate(all="ignore"):
-            subject.forward(subject.values)
-    except Exception:
-        narrow: Subject = kind(target, inputs, promote=False)
-        try:
-            with np.errstate(all="ignore"):
-                narrow.forward(narrow.values)
-        except Exception:
-            return subject  # examine says what it raises
-        return narrow
-    return subject
 
 
 def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:
@@ -139,6 +130,21 @@ def _inside(subject: Subject) -> Iterator[tuple[Subject, str]]:
     if isinstance(subject, Network) or type(subject) is Layer:
         return layers_of(subject)
     return iter(())
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What the checks of all parts say together.
+
+    Attributes:
+        failures: of the innermost parts that are wrong, the first one first.
+        cache_lost: a layer that was called again before its backward; "" if there is none.
+        is_sure: whether there was none that can't be told.
+    """
+
+    failures: list[Failure]
+    cache_lost: str
+    is_sure: bool
 
 
 def _look_inside(
@@ -151,47 +157,64 @@ def _look_inside(
 
     Where one of them explains that the whole is wrong, the whole's own failures are dropped.
     """
-    found: list[Failure] = []
-    paths: list[str] = []
-    seen: set[tuple[str, str, str | None]] = set()
-    cache_lost, sure = "", True
-    progress, named = Progress(), Counter[str]()
-    for part, place in parts:
-        named[part.name] += 1
-        label = part.name if named[part.name] == 1 else f"{part.name} {named[part.name]}"
-        if not part.values:
-            continue
-        progress.say(f"{part.name}{place}")
+    inside = _examine_all(report, parts, rng)
+    if inside.failures and isinstance(whole, (Layer, Network)) and report.ok:
+        # Wrong by itself, but of no consequence here.
+        report.warnings += [
+            Caution(f.what, f.where, f.mistake, f.why, f.advice) for f in inside.failures
+        ]
+    elif inside.failures:
+        report.failures = inside.failures
+    elif isinstance(whole, Graph) and inside.is_sure:
+        _name(report, "history lost", "every backward on the way is right, but the whole is not")
+    elif inside.cache_lost:
+        why = f"the forward of {inside.cache_lost} was called again before its backward"
+        _name(report, "stale cache", why)
+
+
+def _examine_all(
+    report: Report, parts: Iterator[tuple[Subject, str]], rng: np.random.Generator
+) -> _Inside:
+    """Check all parts; the report gets what was looked at, and the warnings.
+
+    What is wrong with one of many like parts is said once.
+    """
+    failures: dict[Any, tuple[str, Failure]] = {}  # with the path of the part
+    cautions: dict[Any, Caution] = {}
+    cache_lost, is_sure = "", True
+    for part, place, label in _labelled(parts):
         result = examine(part, rng, place)
         report.checked |= {f"{n} of {label}": count for n, count in result.checked.items()}
         report.unknown |= {f"{n} of {label}": why for n, why in result.unknown.items()}
         report.kinks |= {f"{n} of {label}": why for n, why in result.kinks.items()}
-        cache_lost = cache_lost or part.name if part.cache_lost else cache_lost
-        sure = sure and not result.unknown
+        if part.cache_lost and not cache_lost:
+            cache_lost = part.name
+        is_sure = is_sure and not result.unknown
         for f in result.failures:
-            if (part.name, f.what, f.mistake) not in seen:
-                found.append(replace(f, what=f"{f.what} of {label}"))
-                paths.append(part.path)
-            seen.add((part.name, f.what, f.mistake))
+            key = part.name, f.what, f.mistake
+            failures.setdefault(key, (part.path, replace(f, what=f"{f.what} of {label}")))
         if not type(part.culprit).__module__.startswith("koubai."):
             for w in result.warnings:
-                if (part.name, w.what, w.mistake) not in seen:
-                    report.warnings.append(w)
-                seen.add((part.name, w.what, w.mistake))
-    progress.end()
+                cautions.setdefault((part.name, w.what, w.mistake), w)
+    report.warnings += cautions.values()
     # What is wrong inside a layer makes the layer around it wrong too.
-    inner = [not any(q.startswith(f"{p}.") for q in paths) for p in paths]
-    found = [f for f, innermost in zip(found, inner, strict=True) if innermost]
-    if found and isinstance(whole, (Layer, Network)) and report.ok:
-        # Wrong by itself, but of no consequence here.
-        report.warnings += [Warning(f.what, f.where, f.mistake, f.why, f.advice) for f in found]
-    elif found:
-        report.failures = found
-    elif isinstance(whole, Graph) and sure:
-        _name(report, "history lost", "every backward on the way is right, but the whole is not")
-    elif cache_lost:
-        why = f"the forward of {cache_lost} was called again before its backward"
-        _name(report, "stale cache", why)
+    paths = [path for path, _ in failures.values()]
+    innermost = [
+        f for path, f in failures.values() if not any(p.startswith(f"{path}.") for p in paths)
+    ]
+    return _Inside(innermost, cache_lost, is_sure)
+
+
+def _labelled(parts: Iterator[tuple[Subject, str]]) -> Iterator[tuple[Subject, str, str]]:
+    """Those parts that have a gradient, each with its place and a label: "Relu", "Relu 2"."""
+    progress, named = Progress(), Counter[str]()
+    for part, place in parts:
+        named[part.name] += 1
+        if part.values:
+            progress.say(f"{part.name}{place}")
+            count = named[part.name]
+            yield part, place, part.name if count == 1 else f"{part.name} {count}"
+    progress.end()
 
 
 def _name(report: Report, mistake: str, why: str) -> None:
@@ -202,6 +225,3 @@ def _name(report: Report, mistake: str, why: str) -> None:
         else replace(f, mistake=mistake, advice=advice(mistake), why=why)
         for f in report.failures
     ]
-
-
-__all__ = ["Warning", "check"]

@@ -9,14 +9,14 @@ and only where these disagree, at some of its elements.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from koubai.checking.numerical import Curves, Derivative, derivative, noise, with_complex_step
-from koubai.checking.subjects import Outcome, Subject, Values
+from koubai.checking.numerical import Curve, Derivative, derivative, noise, with_complex_step
+from koubai.checking.subjects import Outcome, Subject, Values, is_numbers
 
 Array = Any
 
@@ -25,12 +25,29 @@ SMALL = 100, 10.0  # but of so few elements so many, lest it depend on how busy 
 NUMBERS = 2_000_000  # that it may have
 
 
+@dataclass(frozen=True)
+class Direction:
+    """A way to go from a point: the elements that change, and by how much for a t of 1.
+
+    The others stay as they are. Of a million elements, a vector for each would fill the memory.
+    """
+
+    elements: slice | list[int]
+    change: Array
+
+
+def towards(j: int) -> Direction:
+    """The direction in which element ``j`` alone changes."""
+    return Direction([j], np.ones(1))
+
+
 class Point:
     """A subject's values as one vector."""
 
     def __init__(self, subject: Subject, values: Values) -> None:
         self.subject = subject
         self.shapes = {name: np.shape(x) for name, x in values.items()}
+        self.dtypes = {name: np.asarray(x).dtype for name, x in subject.values.items()}
         parts = {name: np.asarray(x, dtype=np.float64).reshape(-1) for name, x in values.items()}
         ends = np.cumsum([0, *(len(x) for x in parts.values())])
         self.slices = {
@@ -41,18 +58,39 @@ class Point:
         self.units = np.concatenate([np.empty(0), *map(_units, parts.values())])
 
     def values(self, x: Array) -> Values:
-        return {name: x[part].reshape(self.shapes[name]) for name, part in self.slices.items()}
+        """The values that are strung together in ``x``, in the dtypes that the code takes."""
+        dtypes = dict.fromkeys(self.dtypes, x.dtype) if np.iscomplexobj(x) else self.dtypes
+        return {
+            name: x[part].reshape(self.shapes[name]).astype(dtypes[name], copy=False)
+            for name, part in self.slices.items()
+        }
 
     def outputs(self, x: Array) -> Array:
         """All outputs at ``x``, flat. Outputs that are no floating-point numbers count as zeros."""
         return flat(self.subject.forward(self.values(x)))
 
+    def curve(self, d: Direction) -> Curve:
+        """The outputs at t along a direction; t may be complex."""
+
+        def outputs(t: Any) -> Array:
+            x = self.x.astype(np.result_type(self.x, t))
+            x[d.elements] += t * d.change
+            return self.outputs(x)
+
+        return outputs
+
+    def unit(self, d: Direction) -> float:
+        """How far to go along a direction for something to happen to one of its elements."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reach = np.where(d.change != 0, self.units[d.elements] / np.abs(d.change), np.inf)
+        return float(np.min(reach, initial=np.inf))
+
     def flat_gradients(self, gradients: dict[str, Any]) -> Array:
         """The gradients strung together; NaN for those that are missing or of a wrong shape."""
         found = np.full(len(self.x), np.nan)
         for name, part in self.slices.items():
-            g = gradients.get(name)
-            if g is not None and is_numbers(g) and np.shape(g) == self.shapes[name]:
+            g: Any = gradients.get(name)
+            if is_numbers(g) and np.shape(g) == self.shapes[name]:
                 found[part] = np.asarray(g, dtype=np.float64).reshape(-1)
         return found
 
@@ -82,10 +120,6 @@ def flat(outputs: Sequence[Any]) -> Array:
         y = np.asarray(y)
         parts.append(y.reshape(-1) if y.dtype.kind in "fc" else np.zeros(y.size))
     return np.concatenate(parts) if parts else np.empty(0)
-
-
-def is_numbers(g: Any) -> bool:
-    return g is not None and getattr(np.asarray(g), "dtype", np.dtype(object)).kind in "fiub"
 
 
 @dataclass
@@ -127,36 +161,36 @@ class Evidence:
         """The part of a strung-together array that belongs to a name, in its shape."""
         return of[self.point.slices[name]].reshape(self.point.shapes[name])
 
-    def slopes(self, elements: Sequence[int], side: int = 0) -> Derivative:
-        """dy_i/dx_j for some elements j: (len(elements), m)."""
-        return self.along(np.array([_unit_vector(len(self.point.x), j) for j in elements]), side)
+    def slopes(self, elements: Sequence[int], side: int = 0) -> Iterator[Derivative]:
+        """dy_i/dx_j for one element j after the other."""
+        return self.along([towards(j) for j in elements], side)
 
-    def along(self, directions: Array, side: int = 0) -> Derivative:
-        """The derivatives of all outputs along directions, (K, n)."""
-        curves, units = self._curves(directions)
-        d = derivative(curves, units, self.dtype, side)
-        return d if side else with_complex_step(curves, units, d)
+    def along(self, directions: Sequence[Direction], side: int = 0) -> Iterator[Derivative]:
+        """The derivatives of all outputs along one direction after the other."""
+        curves = [self.point.curve(d) for d in directions]
+        units = np.array([self.point.unit(d) for d in directions])
+        found = derivative(curves, units, self.dtype, side)
+        if side:
+            return found
+        return map(with_complex_step, curves, units, found)
 
-    def noise(self, directions: Array, d: Derivative) -> Array:
-        """How far off the derivatives along directions are by what has cancelled inside: (K,)."""
-        curves, units = self._curves(directions)
-        jumps = noise(curves, units, d.value)
+    def summed(self, d: Derivative) -> tuple[float, float, float]:
+        """A derivative, its error and its size, |dy_i/dt gy_i|, summed over the outputs."""
+        size = np.abs(self.gy)
+        return weighted(d.value, self.gy), weighted(d.error, size), weighted(abs(d.value), size)
+
+    def noise(self, direction: Direction, d: Derivative) -> float:
+        """How far off a derivative along a direction is by what has cancelled inside."""
+        jumps = noise(self.point.curve(direction), self.point.unit(direction), d.value)
         with np.errstate(all="ignore"):
-            off = np.where(self.gy != 0, np.abs(self.gy) * jumps / d.step, 0.0)
-        return np.nan_to_num(off.sum(axis=1))
-
-    def _curves(self, directions: Array) -> tuple[Curves, Array]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reach = np.where(directions != 0, self.point.units / np.abs(directions), np.inf)
-        n = len(self.point.x)
-        units = np.min(reach, axis=1, initial=np.inf) if n else np.ones(len(directions))
-        return lambda k, t: self.point.outputs(self.point.x + t * directions[k]), units
+            off = jumps / d.step
+        return float(np.nan_to_num(weighted(off, np.abs(self.gy))))
 
 
-def _unit_vector(n: int, j: int) -> Array:
-    e = np.zeros(n)
-    e[j] = 1.0
-    return e
+def weighted(slopes: Array, gy: Array) -> float:
+    """The sum over all outputs of slope times gradient; 0 times infinity is 0 here."""
+    with np.errstate(all="ignore"):
+        return float(np.where(gy != 0, slopes * gy, 0.0).sum())
 
 
 def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Evidence:
@@ -166,16 +200,18 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
         Exception: what the forward or the backward raises.
     """
     point = Point(subject, values)
+    values = point.values(point.x)
     with np.errstate(all="ignore"):
         subject.forward(values)  # the first call is slower
         start = time.perf_counter()
         outputs = subject.forward(values)
         seconds = time.perf_counter() - start
-        gys = subject.upstream or [np.asarray(rng.normal(size=np.shape(y))) for y in outputs]
+        gys = subject.upstream or [rng.normal(size=np.shape(y)) for y in outputs]
+        gys = [np.asarray(gy, dtype=_floating(y)) for gy, y in zip(gys, outputs, strict=True)]
         outcome = subject.backward(values, gys)
-    dtype = _coarsest(outputs)
+    dtype = _coarsest([*outputs, *values.values()])
     precision = float(np.finfo(_coarsest([*outputs, *outcome.gradients.values()])).eps)
-    n, gy = len(point.x), flat(gys)
+    n, gy = len(point.x), flat(gys).astype(np.float64)
     unknown = np.full(n, np.nan)
     evidence = Evidence(
         point, gys, gy, outcome, point.flat_gradients(outcome.gradients),
@@ -187,9 +223,15 @@ def gather(subject: Subject, values: Values, rng: np.random.Generator) -> Eviden
     return evidence
 
 
+def _floating(y: Any) -> Any:
+    """The dtype of an output's gradient."""
+    dtype = np.asarray(y).dtype
+    return dtype if dtype.kind == "f" else np.float64
+
+
 def _coarsest(xs: Sequence[Any]) -> Any:
     """The dtype with the fewest bits among floating-point arrays, float64 at most."""
-    dtypes = [np.asarray(x).dtype for x in xs if x is not None]
+    dtypes = [np.asarray(x).dtype for x in xs if is_numbers(x)]
     sizes = [d.itemsize for d in dtypes if d.kind == "f"]
     return np.dtype(f"f{min([8, *sizes])}")
 
@@ -205,23 +247,15 @@ def learn(evidence: Evidence, elements: Array) -> None:
         evidence.truth[elements] = evidence.error[elements] = 0.0
         evidence.jacobian = np.empty((n, 0))
         return
-    d = evidence.slopes([int(j) for j in elements])
-    with np.errstate(all="ignore"):
-        evidence.truth[elements] = np.where(gy != 0, d.value * gy, 0.0).sum(axis=1)
-        evidence.error[elements] = np.where(gy != 0, d.error * np.abs(gy), 0.0).sum(axis=1)
-        evidence.scale[elements] = np.abs(d.value * gy).sum(axis=1)
-    for row, j in enumerate(elements):
-        one = slice(row, row + 1)
-        evidence.slopes_of[int(j)] = Derivative(d.value[one], d.error[one], d.step[one])
+    for j, d in zip(elements.tolist(), evidence.slopes(elements.tolist()), strict=True):
+        evidence.truth[j], evidence.error[j], evidence.scale[j] = evidence.summed(d)
+        evidence.slopes_of[j] = d
     if len(elements) == n:
-        evidence.jacobian = d.value
+        evidence.jacobian = np.array([evidence.slopes_of[j].value for j in range(n)])
 
 
 def gather_slopes(point: Point, name: str, dtype: Any) -> Array:
     """The Jacobian (n, m) of one value's elements at another point."""
     part = point.slices[name]
-    directions = np.eye(len(point.x))[part]
-    d = derivative(
-        lambda k, t: point.outputs(point.x + t * directions[k]), point.units[part], dtype
-    )
-    return d.value
+    curves = [point.curve(towards(j)) for j in range(part.start, part.stop)]
+    return np.array([d.value for d in derivative(curves, point.units[part], dtype)])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from koubai.arrays import describe
-from koubai.checking.evidence import Evidence, flat, gather, is_numbers, learn
+from koubai.checking.evidence import Evidence, flat, gather, learn
 from koubai.checking.mistakes import alike, factor_of, name_mistake
-from koubai.checking.report import Failure, Report, Warning, advice
-from koubai.checking.subjects import TARGETS, Graph, Subject, Values, source_line
+from koubai.checking.report import Caution, Failure, Report, advice
+from koubai.checking.subjects import TARGETS, Graph, Subject, Values, is_numbers, source_line
 from koubai.checking.uses import gradients_by_use, user_of
 from koubai.checking.verdict import Verdict, judge
 
@@ -46,7 +45,7 @@ def examine(subject: Subject, rng: np.random.Generator, place: str = "") -> Repo
         why = "two forwards with the same input give different outputs: no gradient can be checked"
         report.unknown = dict.fromkeys(values, "the forward is random")
         report.warnings.append(
-            Warning(subject.name, where, "random forward", why, advice("random forward"))
+            Caution(subject.name, where, "random forward", why, advice("random forward"))
         )
         return report
     try:
@@ -82,13 +81,17 @@ def _raised(subject: Subject, error: Exception, where: str) -> Failure:
 
 def _missing(evidence: Evidence, report: Report, where: str) -> None:
     """Gradients that are no arrays of the right shape and dtype at all."""
-    outcome = evidence.outcome
-    if outcome.count:
-        names = list(getattr(evidence.point.subject, "arguments", evidence.values))
+    outcome, count = evidence.outcome, evidence.outcome.count
+    if count is not None:
+        names = list(evidence.point.subject.arguments)
+        why = (
+            f"backward returned {count} gradient{'s' * (count != 1)}, and forward takes"
+            f" {len(names)} argument{'s' * (len(names) != 1)} with a gradient"
+        )
         report.failures.append(
             Failure(
-                ", ".join(names), where, None, len(names), outcome.count.split()[2],
-                "wrong count", advice("wrong count"), outcome.count,
+                ", ".join(names), where, None, len(names), count, "wrong count",
+                advice("wrong count"), why,
             )
         )  # fmt: skip
         report.unknown = dict.fromkeys(names, "a wrong number of gradients")
@@ -96,7 +99,7 @@ def _missing(evidence: Evidence, report: Report, where: str) -> None:
             return
     for name, shape in evidence.point.shapes.items():
         g = outcome.gradients.get(name)
-        left_out = name not in outcome.gradients and (outcome.count or name in TARGETS)
+        left_out = name not in outcome.gradients and (count is not None or name in TARGETS)
         if g is None and not left_out:
             why = f"backward gives None for {name}"
             f = Failure(name, where, None, "an array", None, "none", advice("none"), why)
@@ -115,8 +118,8 @@ def _missing(evidence: Evidence, report: Report, where: str) -> None:
                     advice("wrong dtype"), why,
                 )
             )  # fmt: skip
-        elif g is not None and np.shape(g) != shape and not outcome.count:
-            mistake = name_mistake(name, _more([evidence], name)) or "wrong shape"
+        elif g is not None and np.shape(g) != shape and count is None:
+            mistake = name_mistake(name, _more(evidence, name)) or "wrong shape"
             why = f"the gradient of {name} has the shape {np.shape(g)}, and {name} {shape}"
             report.failures.append(
                 Failure(name, where, None, shape, np.shape(g), mistake, advice(mistake), why)
@@ -128,8 +131,9 @@ def _too_narrow(evidence: Evidence, name: str) -> bool:
     g = np.asarray(evidence.outcome.gradients[name])
     others = [np.asarray(y).dtype for y in evidence.outcome.outputs]
     if g.dtype.kind != "f":
-        x = evidence.part(name, evidence.truth)
-        return bool(np.any(np.abs(g.reshape(-1)[: x.size] - x.reshape(-1)[: g.size]) > 1e-3))
+        truth = evidence.part(name, evidence.truth)
+        off = np.abs(g.reshape(-1)[: truth.size] - truth.reshape(-1)[: g.size])
+        return bool(np.any(off > 1e-3))
     sizes = [d.itemsize for d in others if d.kind == "f"]
     return bool(sizes) and g.dtype.itemsize < min(8, *sizes)
 
@@ -150,7 +154,7 @@ def _wrong(
         mistake = "mask boundary" if not wrong else None
         if wrong:
             if not isinstance(point.subject, Graph):  # whose parts say what is wrong
-                mistake = name_mistake(name, _more([evidence], name, rng))
+                mistake = name_mistake(name, _more(evidence, name, rng))
             if mistake is None and _is_one_use(evidence, name):
                 mistake = "overwritten"
         count = len(wrong) or len(ties)
@@ -167,12 +171,8 @@ def _wrong(
             owner = user_of(evidence, name)
             if owner is not None:
                 at_fault = f"{source_line(owner)}, in {type(owner).__name__}, used several times"
-        factor = factor_of(name, [evidence]) if mistake else None
-        if factor is not None and mistake in (
-            "factor",
-            "sum instead of mean",
-            "mean instead of sum",
-        ):
+        is_factor = mistake in ("factor", "sum instead of mean", "mean instead of sum")
+        if is_factor and (factor := factor_of(name, evidence)) is not None:
             why += f": all are {_fraction(factor)} times the right ones"
         expected, found = float(evidence.truth[j]), float(evidence.found[j])
         report.failures.append(
@@ -186,12 +186,9 @@ def _fraction(x: float) -> str:
     return f"{x:.6g}"
 
 
-def _more(
-    evidences: Sequence[Evidence], name: str, rng: np.random.Generator | None = None
-) -> list[Evidence]:
-    """Evidence at further points near the first, each with other upstream gradients."""
-    evidences, rng = list(evidences), rng or np.random.default_rng(0)
-    first = evidences[0]
+def _more(first: Evidence, name: str, rng: np.random.Generator | None = None) -> list[Evidence]:
+    """Evidence, and more at points near the first, each with other upstream gradients."""
+    evidences, rng = [first], rng or np.random.default_rng(0)
     part = first.point.slices[name]
     known = part.start + np.flatnonzero(~np.isnan(first.truth[part]))
     for _ in range(POINTS - 1):
@@ -241,10 +238,10 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
         kind = "upstream mutated" if name == "upstream" else "input mutated"
         what = "the gradient that it was given" if name == "upstream" else f"the array of {name}"
         why = f"{subject.name} writes into {what}"
-        report.warnings.append(Warning(name, where, kind, why, advice(kind)))
+        report.warnings.append(Caution(name, where, kind, why, advice(kind)))
     for a, b in outcome.shared:
         why = f"{a} and {b} share memory"
-        report.warnings.append(Warning(a, where, "aliased", why, advice("aliased")))
+        report.warnings.append(Caution(a, where, "aliased", why, advice("aliased")))
     if report.failures:
         return
     others = {n: x * 1.25 + 0.01 for n, x in evidence.values.items()}
@@ -253,7 +250,7 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
             if subject.draws_anew():
                 why = "every forward draws other random numbers; checked with the same ones"
                 report.warnings.append(
-                    Warning(subject.name, where, "random forward", why, advice("random forward"))
+                    Caution(subject.name, where, "random forward", why, advice("random forward"))
                 )
                 return
             gradients = subject.after_another(others, evidence.values, evidence.gys)
@@ -262,12 +259,12 @@ def _conduct(evidence: Evidence, report: Report, where: str) -> None:
         return
     if reuses:
         why = f"the next call of {subject.name} overwrites the gradients that this one returned"
-        report.warnings.append(Warning(subject.name, where, "aliased", why, advice("aliased")))
+        report.warnings.append(Caution(subject.name, where, "aliased", why, advice("aliased")))
     if gradients is None:
         return
     for name, g in gradients.items():
-        clean = outcome.gradients.get(name)
-        if g is None or clean is None or not is_numbers(g) or not np.size(clean):
+        clean: Any = outcome.gradients.get(name)
+        if not is_numbers(g) or not is_numbers(clean) or not np.size(clean):
             continue
         if np.shape(g) != np.shape(clean) or not alike(g, clean):
             why = (

@@ -19,10 +19,10 @@ def variables_of(f: Function) -> list[Variable]:
     return [as_of(x, f) for x in f._inputs if isinstance(x, Variable)]
 
 
-def functions_of(y: Variable) -> list[Function]:
-    """All functions that ``y`` was computed by, the latest first: the order of a backward pass."""
+def functions_of(*ys: Variable) -> list[Function]:
+    """All functions that ``ys`` were computed by, the latest first, as a backward pass goes."""
     found: dict[int, Function] = {}  # by id: a user's class may define == and no hash
-    waiting = [y._creator]
+    waiting = [y._creator for y in ys]
     while waiting:
         f = waiting.pop()
         if f is not None and id(f) not in found:

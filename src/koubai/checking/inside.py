@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.subjects import Layer, Node, Subject, same_random_numbers
+from koubai.checking.graphs import functions_of
+from koubai.checking.subjects import Layer, Node, Subject, first_that_runs, same_random_numbers
 from koubai.core import Function, Variable
 from koubai.core.function import as_of
 from koubai.errors import where
@@ -26,19 +27,12 @@ def nodes_of(
         ys: at the end of the graph.
         uncalled: by id, functions as they were before, without the state of their calls.
     """
-    functions: dict[int, Function] = {}
-    stack = [y for y in ys if isinstance(y, Variable)]
-    while stack:
-        f = stack.pop().creator
-        if f is not None and f._number not in functions:
-            functions[f._number] = f
-            stack += [x for x in f._inputs if isinstance(x, Variable)]
-    ordered = [functions[number] for number in sorted(functions)]
+    ordered = functions_of(*(y for y in ys if isinstance(y, Variable)))[::-1]
     for i, f in enumerate(ordered):
         inputs = [as_of(x, f) if isinstance(x, Variable) else x for x in f._inputs]
         called = where(f).strip()
         place = f", node {i + 1} of {len(ordered)} in the graph"
-        node = Node(uncalled.get(id(f), f), inputs)
+        node = first_that_runs(Node, uncalled.get(id(f), f), inputs)
         node.culprit = f
         yield node, f"{place}, {called}" if called else place
 
@@ -72,7 +66,7 @@ def layers_of(subject: Subject) -> Iterator[tuple[Subject, str]]:
     with np.errstate(all="ignore"), same_random_numbers(), contextlib.suppress(Exception):
         subject.run(network)
     for name, (layer, args) in calls.items():
-        part = Layer(layer, args)
+        part = first_that_runs(Layer, layer, args)
         part.culprit, part.cache_lost = layers[name], forwards[name] > backwards[name] > 0
         part.path = name
         gys = upstream.get(name, ())

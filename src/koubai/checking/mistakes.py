@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.evidence import Evidence, is_numbers
+from koubai.arrays import broadcasts, sum_to
+from koubai.checking.evidence import Evidence, Point, gather_slopes
+from koubai.checking.subjects import is_numbers
 
 Array = Any
 
@@ -99,8 +101,10 @@ class Case:
         return np.diag(self.J).reshape(self.x.shape)
 
     def gives(self, candidate: Any) -> bool:
-        """Whether the found gradient is this one."""
-        return alike(self.found, candidate, self.size)
+        """Whether the found gradient is this one: NaN, too, must be where this one has it."""
+        if not alike(self.found, candidate, self.size):
+            return False
+        return not np.any(np.isnan(self.found) & ~np.isnan(candidate))
 
     @property
     def size(self) -> float:
@@ -118,7 +122,8 @@ def alike(a: Any, b: Any, size: float = 0.0) -> bool:
         return bool(a.size == 0)
     with np.errstate(all="ignore"):
         # Each element by itself: that a large one is explained says nothing about the small.
-        close = np.abs(a - b) <= 1e-5 * np.fmax(np.abs(a), np.abs(b)) + 1e-9 * size
+        limit = 1e-5 * np.fmax(np.abs(a), np.abs(b)) + 1e-9 * size
+        close = (a == b) | (np.isfinite(limit) & (np.abs(a - b) <= limit))
     return bool(close[known].all())
 
 
@@ -139,8 +144,9 @@ def name_mistake(name: str, evidences: Sequence[Evidence]) -> str | None:
         return None
     if all(_upstream_ignored(c) for c in known):
         return "upstream ignored"
-    if _factor(known):
-        return _name_factor(known)
+    factor = _factor(known)
+    if factor is not None:
+        return _name_factor(known[0], factor)
     for mistake, hypothesis in _HYPOTHESES:
         try:
             with np.errstate(all="ignore"):
@@ -153,7 +159,7 @@ def name_mistake(name: str, evidences: Sequence[Evidence]) -> str | None:
 
 def case_of(name: str, e: Evidence) -> Case | None:
     found = e.outcome.gradients.get(name)
-    if found is None or not is_numbers(found):
+    if not is_numbers(found):
         return None
     x, truth, J = e.part(name, e.point.x), e.part(name, e.truth), None
     if e.jacobian is not None:
@@ -166,37 +172,30 @@ def case_of(name: str, e: Evidence) -> Case | None:
 # Constant factors.
 
 
-def _factors(cases: Sequence[Case]) -> list[float]:
-    """found / truth at each point, if it is the same for all elements."""
+def _factor(cases: Sequence[Case]) -> float | None:
+    """found / truth, if it is the same for all elements at all points."""
     factors = []
     for c in cases:
         if np.shape(c.found) != c.truth.shape:
-            return []
+            return None
         found, truth = np.asarray(c.found, dtype=float), np.nan_to_num(c.truth)
         power = float((truth * truth).sum())
         if power == 0:
-            return []
+            return None
         factor = float((found * truth).sum()) / power
         if not np.isfinite(factor) or factor == 0 or not c.gives(factor * c.truth):
-            return []
+            return None
         factors.append(factor)
-    return factors
+    return factors[0] if np.allclose(factors, factors[0], rtol=1e-4) else None
 
 
-def _factor(cases: Sequence[Case]) -> bool:
-    factors = _factors(cases)
-    return bool(factors) and bool(np.allclose(factors, factors[0], rtol=1e-4))
-
-
-def factor_of(name: str, evidences: Sequence[Evidence]) -> float | None:
+def factor_of(name: str, evidence: Evidence) -> float | None:
     """found / truth, if that is a constant."""
-    cases = [c for e in evidences if (c := case_of(name, e)) is not None]
-    return _factors(cases)[0] if cases and _factor(cases) else None
+    c = case_of(name, evidence)
+    return None if c is None else _factor([c])
 
 
-def _name_factor(cases: Sequence[Case]) -> str | None:
-    factor = _factors(cases)[0]
-    c = cases[0]
+def _name_factor(c: Case, factor: float) -> str | None:
     if abs(factor - 1) < 1e-4:
         return None
     if abs(factor + 1) < 1e-4:
@@ -260,7 +259,8 @@ def _is_own_number(c: Case, factor: float) -> bool:
     return any(x not in (0, 1, 2, 0.5) and _is(factor, x) for x in numbers)
 
 
-# Elementwise functions of which people know the derivative by heart: name, f, f' at x, f' by y.
+# Elementwise functions of which people know the derivative by heart: f(x) and f'(x); and f' where
+# it is known by y = f(x).
 
 _FUNCTIONS: list[tuple[Any, Any]] = [
     (lambda x: x, lambda x: np.ones_like(x)),
@@ -311,8 +311,6 @@ def _passed_on(c: Case) -> bool:
 
 def _added(c: Case) -> bool:
     """gy + (local derivative), summed over the places that a value was repeated to."""
-    from koubai.arrays import broadcasts, sum_to
-
     if not c.single or not broadcasts(c.x.shape, c.y.shape) or not c.J.size:
         return False
     used = np.abs(c.J) > 1e-8 * np.nanmax(np.abs(c.J))
@@ -326,10 +324,9 @@ def _last_only(c: Case) -> bool:
     if not c.single or np.shape(c.found) != c.x.shape:
         return False
     each = c.J * c.gy.reshape(-1)  # (n, m)
-    groups = [each.reshape(len(each), *c.y.shape)]
     parts = [each]
     for axis in range(c.y.ndim):
-        kept = np.moveaxis(groups[0], 1 + axis, 1)
+        kept = np.moveaxis(each.reshape(len(each), *c.y.shape), 1 + axis, 1)
         parts.append(kept.reshape(len(each), c.y.shape[axis], -1).sum(axis=-1))
     for part in parts:
         used = np.abs(part) > 1e-9 * np.max(np.abs(part), initial=0)
@@ -346,11 +343,8 @@ def _last_only(c: Case) -> bool:
 def _output_for_input(c: Case) -> bool:
     if not c.elementwise:
         return False
-    values = c.evidence.values | {c.name: c.y}
     e = c.evidence
-    from koubai.checking.evidence import Point, gather_slopes
-
-    there = gather_slopes(Point(e.point.subject, values), c.name, e.dtype)
+    there = gather_slopes(Point(e.point.subject, e.values | {c.name: c.y}), c.name, e.dtype)
     return c.gives(c.gy * np.diag(there).reshape(c.x.shape)) and not alike(c.x, c.y)
 
 
@@ -408,25 +402,20 @@ def _outer_forgotten(c: Case) -> bool:
     return c.single and any(c.gives(p) and not alike(c.truth, p, c.size) for p in _products(c))
 
 
-def _scales(c: Case) -> Iterator[tuple[Array, str | None]]:
-    """Other values that the right gradient has as a factor, and the found one has not."""
-    for name, v in c.evidence.values.items():
-        if name != c.name:
-            yield v, name
-
-
 def _scale_forgotten(c: Case) -> str | None:
-    """ "outer" for s in s * f(x), "inner" for s in f(s * x) or f(x / s)."""
-    if not c.single or np.shape(c.found) != c.truth.shape:
+    """Whether another value is a factor of the right gradient, and not of the found one.
+
+    "outer" for s in s * f(x), "inner" for s in f(s * x) or f(x / s).
+    """
+    J = c.evidence.jacobian
+    if J is None or not c.single or np.shape(c.found) != c.truth.shape:
         return None
-    for v, name in _scales(c):
-        if np.broadcast_shapes(v.shape, c.truth.shape) != c.truth.shape:
+    for name, v in c.evidence.values.items():
+        if name == c.name or not broadcasts(v.shape, c.truth.shape):
             continue
         for factor in (v, 1 / v, v * v, v**-2.0):
             if alike(c.truth, np.asarray(c.found, dtype=float) * factor, c.size):
-                J = c.evidence.jacobian
-                assert J is not None
-                slopes = J[c.evidence.point.slices[name or ""]]
+                slopes = J[c.evidence.point.slices[name]]
                 linear = np.allclose(v.reshape(-1) @ slopes, c.y.reshape(-1))
                 return "outer" if linear else "inner"
     return None
@@ -470,8 +459,6 @@ def _sum_missing(c: Case) -> bool:
         return any(c.gives(row) for row in _sums(c))
     if found.ndim < c.truth.ndim:
         return False
-    from koubai.arrays import broadcasts, sum_to
-
     shape = c.truth.shape
     if found.size > c.truth.size and broadcasts(shape, found.shape):
         return alike(sum_to(found, shape), c.truth, c.size)

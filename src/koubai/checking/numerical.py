@@ -9,50 +9,74 @@ f(x + ih) / h has no cancellation at all; it is believed where the differences c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 Array = Any
-Curves = Callable[[int, Any], Array]
-"""(k, t) -> the outputs, flat, of the point that lies t along direction k."""
+Curve = Callable[[Any], Array]
+"""t -> the outputs, flat, of the point that lies t along a direction."""
 
 # The first step, in units of the input, and the next ones where that gave no precise result; and by
 # what it shrinks in each of scipy's iterations. By the bytes of a number.
 FIRST_STEPS = {8: (1e-2, 1e-4, 1e-6), 4: (0.2, 2e-2), 2: (0.5,)}
 SHRINK = {8: 4.0, 4: 2.0, 2: 2.0}
 
+AT_ONCE = 100_000  # derivatives; scipy takes a kilobyte for each
+
 
 @dataclass
 class Derivative:
-    """dy/dt of all outputs along all directions, how far each may be off, the step: (K, m)."""
+    """dy/dt of all outputs along one direction, how far each may be off, the step: (m,)."""
 
     value: Array
     error: Array
     step: Array = np.nan
 
 
-def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Derivative:
-    """The derivatives at t = 0 of each of the m outputs along each of K directions.
+def derivative(
+    curves: Sequence[Curve], units: Array, dtype: Any, side: int = 0
+) -> Iterator[Derivative]:
+    """The derivatives at t = 0 of each of the m outputs along each of K curves.
 
     Args:
-        curves: of which the derivatives are wanted.
+        curves: of which the derivatives are wanted; all are at the same point at t = 0.
         units: (K,), the size of t at which something happens: that of the input.
         dtype: of the computation inside, a floating-point one: how much is lost to rounding.
         side: +1 for steps to the right only, -1 to the left, 0 for both.
 
     Returns:
-        Values and errors, (K, m), float64. NaN and infinity where every step left the domain.
+        For one curve after the other values and errors, (m,), float64. NaN and infinity where every
+        step left the domain.
     """
+    if not len(curves):
+        return
+    y = np.asarray(curves[0](0.0), dtype=np.float64)
+    # 0, beside what the output is per unit of the input.
+    enough = (
+        1e-4
+        * float(np.finfo(dtype).eps) ** 0.5
+        * max(float(np.max(np.abs(np.nan_to_num(y)), initial=0)) / np.max(units), 1e-290)
+    )
+    count = max(1, AT_ONCE // max(1, y.size))
+    for first in range(0, len(curves), count):
+        some = slice(first, first + count)
+        yield from _together(curves[some], units[some], y, enough, dtype, side)
+
+
+def _together(
+    curves: Sequence[Curve], units: Array, y: Array, enough: float, dtype: Any, side: int
+) -> Iterator[Derivative]:
+    """The derivatives along some of the curves, of which the outputs are ``y`` at t = 0."""
     from scipy import differentiate  # takes longer to import than all of koubai
 
     values: dict[tuple[int, float], Array] = {}
 
     def point(k: int, t: float) -> Array:
         if (k, t) not in values:
-            values[k, t] = np.asarray(curves(k, t), dtype=np.float64)
+            values[k, t] = np.asarray(curves[k](t), dtype=np.float64)
         return values[k, t]
 
     def at(t: Array, k: Array, output: Array) -> Array:
@@ -63,15 +87,8 @@ def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Deriv
         return y[which, :, output.reshape(-1)].reshape(t.shape)
 
     size, eps = np.dtype(dtype).itemsize, float(np.finfo(dtype).eps)
-    y = point(0, 0.0)
     K, m = len(units), y.size
     values.update({(k, 0.0): y for k in range(K)})
-    # 0, beside what the output is per unit of the input.
-    enough = (
-        1e-4
-        * eps**0.5
-        * max(float(np.max(np.abs(np.nan_to_num(y)), initial=0)) / np.max(units), 1e-290)
-    )
     best = Derivative(np.full(K * m, np.nan), np.full(K * m, np.inf), np.full(K * m, np.nan))
     left = np.arange(K * m)
     for first in FIRST_STEPS[size]:
@@ -100,49 +117,41 @@ def derivative(curves: Curves, units: Array, dtype: Any, side: int = 0) -> Deriv
         left = np.flatnonzero(~(best.error <= eps**0.5 * scale))
         if not left.size:
             break
-    return Derivative(*[a.reshape(K, m) for a in (best.value, best.error, best.step)])
+    parts = [a.reshape(K, m) for a in (best.value, best.error, best.step)]
+    yield from map(Derivative, *parts)
 
 
-def noise(curves: Curves, units: Array, slopes: Array) -> Array:
-    """By how much the outputs jump about, (K, m), where they should go straight.
+def noise(curve: Curve, unit: float, slopes: Array) -> Array:
+    """By how much the outputs jump about, (m,), where they should go straight.
 
     What has cancelled inside the forward, as in (x + 1e8) - 1e8, has left rounding errors that the
     outputs don't show.
     """
-    found = []
-    for k, unit in enumerate(units):
-        y = np.asarray(curves(k, 0.0), dtype=np.float64)
-        ts = unit * np.array([1e-7, -2e-7, 4e-7, -7e-7])
-        with np.errstate(all="ignore"):
-            off = [
-                np.abs(np.asarray(curves(k, float(t)), dtype=float) - y - t * slopes[k]) for t in ts
-            ]
-        found.append(np.max(off, axis=0))
-    return np.array(found)
+    y = np.asarray(curve(0.0), dtype=np.float64)
+    ts = unit * np.array([1e-7, -2e-7, 4e-7, -7e-7])
+    with np.errstate(all="ignore"):
+        off = [np.abs(np.asarray(curve(float(t)), dtype=float) - y - t * slopes) for t in ts]
+    return np.max(off, axis=0)
 
 
-def with_complex_step(curves: Curves, units: Array, near: Derivative) -> Derivative:
+def with_complex_step(curve: Curve, unit: float, near: Derivative) -> Derivative:
     """``near``, with the precise values of the complex step where both agree.
 
     A forward that takes no complex numbers, or drops imaginary parts, changes nothing.
     """
-    value = np.array(list(_complex_steps(curves, units, near)))
+    h = 1e-30 * unit
+    try:
+        with np.errstate(all="ignore"):
+            y = np.asarray(curve(complex(0, h)))
+    except Exception:  # whatever somebody's forward raises when it gets complex numbers
+        return near
+    if y.dtype.kind != "c" or y.shape != near.value.shape or not h > 0:
+        return near
     with np.errstate(all="ignore"):
+        value = y.imag / h
         confirmed = np.abs(value - near.value) <= 10 * near.error + 1e-7 * np.abs(near.value)
     return Derivative(
         np.where(confirmed, value, near.value),
         np.where(confirmed, 1e-12 * np.abs(value), near.error),
         near.step,
     )
-
-
-def _complex_steps(curves: Curves, units: Array, near: Derivative) -> Iterator[Array]:
-    for k, unit in enumerate(units):
-        h = 1e-30 * unit
-        try:
-            with np.errstate(all="ignore"):
-                y = np.asarray(curves(k, complex(0, h)))
-        except Exception:  # whatever somebody's forward raises when it gets complex numbers
-            y = np.empty(0)
-        usable = y.dtype.kind == "c" and y.shape == near.value[k].shape
-        yield y.imag / h if usable and h > 0 else np.full(near.value[k].shape, np.nan)

@@ -35,7 +35,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Warning:
+class Caution:
     """Something that does not make a gradient wrong, here. The attributes are those of Failure."""
 
     what: str
@@ -66,7 +66,7 @@ class Report:
     where: str = ""
     checked: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[Caution] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     kinks: dict[str, str] = field(default_factory=dict)
     inputs: str = ""

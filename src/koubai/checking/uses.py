@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.evidence import Evidence, flat
-from koubai.checking.numerical import derivative
+from koubai.checking.evidence import Evidence, flat, weighted
+from koubai.checking.numerical import Curve, derivative
 
 Array = Any
 
@@ -68,43 +68,47 @@ def _used(arguments: list[Any], function: Any, args: Any, kwargs: Any) -> Any:
 
 def gradients_by_use(evidence: Evidence, name: str) -> Iterator[Array]:
     """The gradient of each single use of a parameter of a hand-written layer or network."""
-    subject, values = evidence.point.subject, evidence.values
-    parameter = subject.parameter(name)
-    if parameter is None:
+    x, uses = evidence.values[name], _uses(evidence, name)
+    if uses is None or uses.count < 2 or uses.count * x.size * 10 * evidence.seconds > 2.0:
         return
-
-    def outputs(during: int, change: Array) -> tuple[Array, Counter]:
-        return _counted(evidence, parameter, during, change)
-
-    count = outputs(-1, np.zeros(()))[1].count
-    x = values[name]
+    parameter = evidence.point.subject.parameter(name)
     units = evidence.point.units[evidence.point.slices[name]]
-    if count < 2 or count * x.size * 10 * evidence.seconds > 2.0:
-        return
-    directions = np.eye(x.size).reshape(x.size, *x.shape)
-    for use in range(count):
 
-        def curves(k: int, t: Any, use: int = use) -> Array:
-            return outputs(use, t * directions[k])[0]
+    def along(j: int, use: int) -> Curve:
+        def curve(t: Any) -> Array:
+            change = np.zeros(x.shape)
+            change.reshape(-1)[j] = t
+            return _counted(evidence, parameter, use, change)[0]
 
-        d = derivative(curves, units, evidence.dtype)
-        yield (d.value * evidence.gy).sum(axis=1).reshape(x.shape)
+        return curve
+
+    for use in range(uses.count):
+        slopes = derivative([along(j, use) for j in range(x.size)], units, evidence.dtype)
+        yield np.array([weighted(d.value, evidence.gy) for d in slopes]).reshape(x.shape)
 
 
 def user_of(evidence: Evidence, name: str) -> Any:
     """The object in whose forward a parameter is used first; None if that is not known."""
+    uses = _uses(evidence, name)
+    return None if uses is None else next((u for u in uses.users if u is not None), None)
+
+
+def _uses(evidence: Evidence, name: str) -> Counter | None:
+    """How often a parameter is used and by whom; None where that is not known."""
     parameter = evidence.point.subject.parameter(name)
     if parameter is None:
         return None
-    users = _counted(evidence, parameter, -1, np.zeros(()))[1].users
-    return next((user for user in users if user is not None), None)
+    try:
+        return _counted(evidence, parameter, -1, np.zeros(()))[1]
+    except Exception:  # somebody's forward that takes no subclass of an array
+        return None
 
 
 def _counted(
     evidence: Evidence, parameter: Array, during: int, change: Array
 ) -> tuple[Array, Counter]:
     """The outputs with a parameter that counts its uses, and is another during one of them."""
-    base = np.array(parameter, dtype=np.float64)
+    base = np.array(parameter)
     counted = base.view(Counted)
     counted.counter = Counter(base, 0, during, change)
     forward: Any = evidence.point.subject.forward

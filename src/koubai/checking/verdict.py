@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.evidence import Evidence, learn
+from koubai.checking.evidence import Direction, Evidence, learn, towards, weighted
+from koubai.checking.numerical import Derivative
+from koubai.checking.subjects import is_numbers
 
 Array = Any
 
@@ -75,8 +77,8 @@ def _given(evidence: Evidence) -> Array:
     """Which elements have a gradient of the right shape at all."""
     given = np.zeros(len(evidence.point.x), dtype=bool)
     for name, part in evidence.point.slices.items():
-        g = evidence.outcome.gradients.get(name)
-        given[part] = g is not None and np.shape(g) == evidence.point.shapes[name]
+        g: Any = evidence.outcome.gradients.get(name)
+        given[part] = is_numbers(g) and np.shape(g) == evidence.point.shapes[name]
     return given
 
 
@@ -112,32 +114,22 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
     suspects = suspects[: 4 * SAMPLES]
     gy = evidence.gy
     lost = {j for j in suspects if _hidden(evidence, j)}
-    right, left = evidence.slopes(suspects, side=1), evidence.slopes(suspects, side=-1)
-    with np.errstate(all="ignore"):
-        jump = np.abs(right.value - left.value)
-        size = np.fmax(np.abs(right.value), np.abs(left.value))
-        known = np.isfinite(right.value) & np.isfinite(left.value)
-        kink = known & (jump > 20 * (right.error + left.error) + 1e-4 * size)
-        low = np.where(kink, np.fmin(right.value * gy, left.value * gy), 0.0)
-        high = np.where(kink, np.fmax(right.value * gy, left.value * gy), 0.0)
-    for row, j in enumerate(suspects):
+    rights, lefts = evidence.slopes(suspects, side=1), evidence.slopes(suspects, side=-1)
+    for j, right, left in zip(suspects, rights, lefts, strict=True):
+        kinks = _jump(right, left) > _room(right, left)
         if j in lost:
             verdict.unknown.append(j)
-        elif kink[row].any():
+        elif kinks.any():
             # Outputs without a kink count with their slope, the others with an interval.
-            rest = np.where(kink[row] | (gy == 0), 0.0, 0.5 * (right.value + left.value)[row] * gy)
-            a, b = float(rest.sum() + low[row].sum()), float(rest.sum() + high[row].sum())
-            slack = 1e-4 * (abs(a) + abs(b)) + 20 * float(
-                ((right.error + left.error)[row] * np.abs(gy)).sum()
-            )
+            middle = weighted(0.5 * (right.value + left.value), gy)
+            reach = weighted(np.where(kinks, 0.5 * _jump(right, left), 0.0), np.abs(gy))
+            slack = 1e-4 * (abs(middle - reach) + abs(middle + reach))
+            slack += 20 * weighted(right.error + left.error, np.abs(gy))
             if not np.isfinite(slack):
                 verdict.unknown.append(j)
-            elif a - slack <= evidence.found[j] <= b + slack:
-                one_sided = (
-                    np.where(gy == 0, 0.0, left.value[row] * gy).sum(),
-                    np.where(gy == 0, 0.0, right.value[row] * gy).sum(),
-                )
-                verdict.kinks.append(Kink(j, float(one_sided[0]), float(one_sided[1])))
+            elif abs(evidence.found[j] - middle) <= reach + slack:
+                one_sided = weighted(left.value, gy), weighted(right.value, gy)
+                verdict.kinks.append(Kink(j, *one_sided))
             else:
                 (verdict.wrong if j in off else verdict.unknown).append(j)
         elif j in off:
@@ -146,12 +138,21 @@ def _settle(evidence: Evidence, verdict: Verdict, suspects: list[int], off: set[
             verdict.unknown.append(j)
 
 
+def _jump(right: Derivative, left: Derivative) -> Array:
+    """How far apart the slopes to the two sides are, (m,)."""
+    return np.abs(right.value - left.value)
+
+
+def _room(right: Derivative, left: Derivative) -> Array:
+    """How far apart they may be without a kink, (m,)."""
+    size = np.fmax(np.abs(right.value), np.abs(left.value))
+    return 20 * (right.error + left.error) + 1e-4 * size
+
+
 def _hidden(evidence: Evidence, j: int) -> bool:
     """Whether an element is no farther off than the outputs jump about."""
-    e = np.zeros((1, len(evidence.point.x)))
-    e[0, j] = 1.0
     distance = abs(float(evidence.found[j] - evidence.truth[j]))
-    return bool(distance <= NOISE * evidence.noise(e, evidence.slopes_of[j])[0])
+    return bool(distance <= NOISE * evidence.noise(towards(j), evidence.slopes_of[j]))
 
 
 def _at_kinks(evidence: Evidence, known: list[int]) -> list[int]:
@@ -159,109 +160,84 @@ def _at_kinks(evidence: Evidence, known: list[int]) -> list[int]:
     others = [j for j in evidence.slopes_of if j not in known][: 4 * SAMPLES] if known else []
     if not others:
         return known
-    right, left = evidence.slopes(others, side=1), evidence.slopes(others, side=-1)
-    with np.errstate(all="ignore"):
-        size = np.fmax(np.abs(right.value), np.abs(left.value))
-        jump = np.abs(right.value - left.value) > 20 * (right.error + left.error) + 1e-4 * size
-    return [*known, *(j for j, jumps in zip(others, jump.any(axis=1), strict=True) if jumps)]
+    rights, lefts = evidence.slopes(others, side=1), evidence.slopes(others, side=-1)
+    sides = zip(others, rights, lefts, strict=True)
+    return [*known, *(j for j, *both in sides if (_jump(*both) > _room(*both)).any())]
 
 
 def _check_ties(evidence: Evidence, verdict: Verdict) -> None:
     """Gradients at kinks must add up along directions that have no kink."""
     elements = _at_kinks(evidence, [kink.element for kink in verdict.kinks])[:TIES]
-    pairs = list(itertools.combinations(elements, 2))
-    if not pairs:
-        return
-    directions = np.zeros((2 * len(pairs), len(evidence.point.x)))
-    for row, (j, k) in enumerate(pairs):
-        directions[2 * row, [j, k]] = 1.0
-        directions[2 * row + 1, [j, k]] = 1.0, -1.0
-    right, left = evidence.along(directions, side=1), evidence.along(directions, side=-1)
+    pairs = [(p, sign) for p in itertools.combinations(elements, 2) for sign in (1.0, -1.0)]
+    directions = [Direction(list(pair), np.array([1.0, sign])) for pair, sign in pairs]
+    rights, lefts = evidence.along(directions, side=1), evidence.along(directions, side=-1)
     gy = evidence.gy
-    for row, d in enumerate(directions):
-        with np.errstate(all="ignore"):
-            size = np.fmax(np.abs(right.value[row]), np.abs(left.value[row]))
-            slack = 20 * (right.error + left.error)[row] + 1e-4 * size
-            smooth = np.abs(right.value[row] - left.value[row]) <= slack
-        if not smooth.all():
-            continue
-        slope = float((right.value[row] * gy).sum())
-        found = (
-            float(evidence.found @ d)
-            if np.isfinite(evidence.found).all()
-            else float(np.nansum(np.where(d != 0, evidence.found * d, 0.0)))
-        )
-        limit = float((slack * np.abs(gy)).sum()) + 1e-4 * abs(found)
-        if abs(found - slope) > limit:
-            verdict.ties.append(pairs[row // 2])
+    for (pair, _), d, right, left in zip(pairs, directions, rights, lefts, strict=True):
+        room, found = _room(right, left), _found(evidence, d)
+        is_smooth = (_jump(right, left) <= room).all()
+        limit = weighted(room, np.abs(gy)) + 1e-4 * abs(found)
+        if is_smooth and abs(found - weighted(right.value, gy)) > limit:
+            verdict.ties.append(pair)
+
+
+def _found(evidence: Evidence, d: Direction) -> float:
+    """The slope along a direction, by the gradient under check; NaN where that is missing."""
+    with np.errstate(all="ignore"):
+        return float((evidence.found[d.elements] * d.change).sum())
 
 
 def _search(evidence: Evidence, verdict: Verdict, rng: np.random.Generator) -> bool:
     """Look at a large subject along random directions, each value by itself.
 
     Returns:
-        Whether one disagreed; the truth is then known for some elements of that value.
+        Whether one disagrees; the truth is then known for some elements of that value.
     """
-    gy, point = evidence.gy, evidence.point
+    point = evidence.point
     given = _given(evidence)
-    rows, names = [], []
+    suspicious: dict[str, None] = {}
     for name, part in point.slices.items():
         if part.stop > part.start and given[part].all():
             for _ in range(DIRECTIONS if len(point.slices) < 10 else 2):
-                d = np.zeros(len(point.x))
-                d[part] = rng.normal(size=part.stop - part.start) * point.units[part]
-                rows.append(d / np.sqrt(part.stop - part.start))
-                names.append(name)
-    if not rows:
-        return False
-    directions = np.array(rows)
-    suspicious: dict[str, None] = {}
-    for name, d in zip(names, directions, strict=True):
-        if _disagrees(evidence, d):
-            suspicious[name] = None
+                change = rng.normal(size=part.stop - part.start) * point.units[part]
+                change /= np.sqrt(part.stop - part.start)
+                if _disagrees(evidence, Direction(part, change)):
+                    suspicious[name] = None
     if not suspicious:
         return False
     verdict.sampled = True
     for name in suspicious:
         part = point.slices[name]
         size = part.stop - part.start
-        largest = np.argsort(-np.abs(evidence.found[part]))[: SAMPLES // 4]
+        found = np.abs(evidence.found[part])
+        largest = np.argsort(np.where(np.isfinite(found), -found, -np.inf))[: SAMPLES // 4]
         drawn = rng.choice(size, size=min(size, SAMPLES), replace=False)
         elements = part.start + np.unique(np.concatenate([largest, drawn]))
         learn(evidence, elements)
         off, _ = differences(evidence, elements)
         if not off.any():
             learn(evidence, np.array([_bisect(evidence, part, rng)]))
-    assert gy.size
     return True
 
 
-def _disagrees(evidence: Evidence, d: Array) -> bool:
-    """Whether found and numerical derivative differ along direction ``d``."""
-    gy = evidence.gy
-    result = evidence.along(d[None])
-    with np.errstate(all="ignore"):
-        slope = float(np.where(gy != 0, result.value[0] * gy, 0.0).sum())
-        error = float(np.where(gy != 0, result.error[0] * np.abs(gy), 0.0).sum())
-        scale = float(np.abs(result.value[0] * gy).sum()) + float(np.abs(evidence.found * d).sum())
-    found = (
-        float(evidence.found @ np.where(d != 0, d, 0.0))
-        if np.isfinite(evidence.found).all()
-        else float(np.nansum(np.where(d != 0, evidence.found * d, 0.0)))
-    )
-    eps = evidence.precision
+def _disagrees(evidence: Evidence, d: Direction) -> bool:
+    """Whether found and numerical derivative differ along direction ``d``, or can't be told."""
+    (result,) = evidence.along([d])
+    slope, error, scale = evidence.summed(result)
+    found = _found(evidence, d)
+    scale += float(np.abs(evidence.found[d.elements] * d.change).sum())
+    if not np.isfinite([found, slope, error]).all():
+        return True
+    eps, distance = evidence.precision, abs(found - slope)
     limit = 20 * error + max(RELATIVE, 50 * eps) * abs(found) + 1e3 * eps * scale
-    if not (np.isfinite(slope) and np.isfinite(error) and abs(found - slope) > limit):
-        return False
-    return bool(abs(found - slope) > NOISE * evidence.noise(d[None], result)[0])
+    return distance > limit and distance > NOISE * evidence.noise(d, result)
 
 
 def _bisect(evidence: Evidence, part: slice, rng: np.random.Generator) -> int:
     """One element at which a value's gradient is off, where most are right."""
-    low, high = int(part.start), int(part.stop)
+    low, high, units = int(part.start), int(part.stop), evidence.point.units
     while high - low > 1:
         middle = (low + high) // 2
-        d = np.zeros(len(evidence.point.x))
-        d[low:middle] = rng.normal(size=middle - low) * evidence.point.units[low:middle]
+        change = rng.normal(size=middle - low) * units[low:middle]
+        d = Direction(slice(low, middle), change)
         low, high = (low, middle) if _disagrees(evidence, d) else (middle, high)
     return low

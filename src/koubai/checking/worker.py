@@ -23,7 +23,7 @@ from koubai.checking.check import check
 from koubai.checking.discover import Found, NothingThere, discover
 from koubai.checking.examine import ForwardError
 from koubai.checking.guess import CannotGuess
-from koubai.checking.report import Warning
+from koubai.checking.report import Caution
 
 
 def main(file: str, name: str, seed: str, seconds: str, first: str) -> None:
@@ -106,7 +106,7 @@ def _verdict(found: Found, path: Path, is_named: bool, seed: int) -> dict[str, s
         return {"status": "failed", "text": f"{_said(error)}{_at(error, path)}"}
     report.name, report.inputs = found.name, call.description
     if call.doubt:
-        report.warnings.append(Warning(found.name, "", None, call.doubt))
+        report.warnings.append(Caution(found.name, "", None, call.doubt))
     told = set(report.checked) - set(report.unknown)
     status = "wrong" if report.failures else "right" if told else "unchecked"
     return {"status": status, "text": str(report)}

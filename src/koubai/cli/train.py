@@ -6,7 +6,7 @@ import argparse
 import itertools
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from koubai import Variable, __version__, softmax_cross_entropy, watch
+from koubai import Variable, __version__, compile, softmax_cross_entropy, watch
 from koubai.checking import NotFinite
 from koubai.cli import arguments
 from koubai.cli.curve import can_draw, draw_curve
@@ -30,7 +30,8 @@ from koubai.training import Interrupt, JsonLines, accuracy, catch_interrupt, tra
 DESCRIPTION = """\
 Train a network of one hidden layer (784 pixels, rectifiers, 10 digits) on
 MNIST, which comes with the package, by backpropagation and stochastic gradient
-descent.
+descent. The whole step is compiled before the first; --eager runs it operation by
+operation, to the same accuracy.
 
 The run folder gets log.jsonl (a line an epoch), model.safetensors (the
 parameters) and curve.png (if matplotlib is installed). Ctrl-C ends a run early
@@ -98,9 +99,15 @@ def add_parser(commands: Any) -> None:
         help="a folder with MNIST's four files (default: those in the package)",
     )
     add(
+        "--eager",
+        action="store_true",
+        help="don't compile the step; slower",
+    )
+    add(
         "--watch",
         action="store_true",
-        help="stop at the first NaN or Inf and explain where it comes from; slower",
+        help="stop at the first NaN or Inf and explain where it comes from; implies --eager;"
+        " slower still",
     )
     parser.set_defaults(run=run)
 
@@ -191,14 +198,7 @@ class Training:
         Raises:
             FloatingPointError: if the loss, or a parameter, is no longer finite.
         """
-        optimizer = SGD(self.model.parameters(), lr=self.options.lr)
-
-        def step(x: NDArray[np.float32], t: NDArray[np.uint8]) -> Variable:
-            loss: Variable = softmax_cross_entropy(self.model(x), t)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
+        step = self._step()
 
         report.header()
         # An overflow is an error below, which says more than NumPy's warning.
@@ -229,11 +229,26 @@ class Training:
         }
         save_run(folder, self.model, facts)
 
-    def _batches(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
-        """Random rows, drawn anew for each batch, as the notebooks do."""
+    def _step(self) -> Callable[[NDArray[np.int64]], Variable]:
+        """What one iteration does with the numbers of its rows."""
+        # Names for what the step needs: it would be compiled anew whenever anything in self that
+        # is no array has changed, self.table for instance.
+        model, x, t = self.model, self.x, self.t
+        optimizer = SGD(model.parameters(), lr=self.options.lr)
+
+        def step(chosen: NDArray[np.int64]) -> Variable:
+            loss: Variable = softmax_cross_entropy(model(x[chosen]), t[chosen])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()  # here, as gradients that are kept would be results
+            return loss
+
+        return step if self.options.eager or self.options.watch else compile(step)
+
+    def _batches(self) -> Iterator[tuple[NDArray[np.int64]]]:
+        """The numbers of random rows, drawn anew for each batch, as the notebooks do."""
         for _ in range(self.iterations):
-            chosen = self.rng.integers(len(self.x), size=self.batch_size)
-            yield self.x[chosen], self.t[chosen]
+            yield (self.rng.integers(len(self.x), size=self.batch_size),)
 
     def _evaluate(self, iteration: int, seconds: float, log: JsonLines, report: Report) -> None:
         """Add a line: the accuracy now, and the mean loss and the speed since the last line."""

@@ -17,7 +17,7 @@ shortcut is made, for native code; see shortcut.py.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,9 @@ import numpy as np
 
 from koubai.compiler import reasons
 from koubai.compiler.errors import NeedsNumber
-from koubai.compiler.interpret import interpret
+from koubai.compiler.interpret import interpret, observer
 from koubai.compiler.program import Program, verify
+from koubai.compiler.runtime.native import NativeProgram, native_program
 from koubai.compiler.shortcut import Shortcut, shortcut
 from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
@@ -45,7 +46,6 @@ class Compiled:
 
     Attributes:
         known: the inputs that are numbers of NumPy's for whose values it was compiled.
-        floats: how many inputs, the last ones, are Python floats.
         shortcuts: how many have been made.
     """
 
@@ -53,14 +53,18 @@ class Compiled:
     results: Results
     kept: list[Any]
     known: list[int]
-    floats: int
+    native: NativeProgram | None
     shortcuts: int = 0
 
-    def run(self, arrays: Sequence[Any]) -> list[Any]:
-        """The outputs for these inputs: arrays that nobody else holds."""
-        if self.floats:
-            arrays = [*arrays[: -self.floats], *map(np.float64, arrays[-self.floats :])]
-        return self.results.owned(interpret(self.program, arrays), arrays)
+    def run(self, arrays: list[Any]) -> list[Any]:
+        """The outputs for these inputs: arrays that nobody else holds.
+
+        An array that only the list and the world hold may be one of the outputs too, which takes
+        its place in the world.
+        """
+        if self.native is None or observer.get() is not None:
+            return self.results.owned(interpret(self.program, arrays), arrays)
+        return self.native.run(arrays)
 
 
 class Floats:
@@ -110,10 +114,22 @@ class Cache:
     shortcuts: list[tuple[Shortcut, Compiled]] = field(default_factory=list)
 
     def known_in(self, world: World) -> list[int]:
-        return sorted(self.known.get(world.key, ()))
+        return sorted(self.known.get(world.key_without_gradients(), ()))
 
-    def key(self, world: World) -> Any:
-        return (world.key, *[constant_key(world.arrays[i]) for i in self.known_in(world)])
+    def key(self, world: World, with_gradients: bool = True) -> Any:
+        key = world.key if with_gradients else world.key_without_gradients()
+        return (key, *[constant_key(world.arrays[i]) for i in self.known_in(world)])
+
+    def find(self, world: World) -> Compiled | None:
+        """What has been compiled for such a world."""
+        key = self.key(world)
+        if key not in self.compiled:
+            # Gradients that the last step has used up are no other than none, if none is read.
+            other = self.compiled.get(self.key(world, with_gradients=False))
+            if other is None or not other.results.uses_up:
+                return None
+            self.compiled[key] = other
+        return self.compiled[key]
 
     def floats_of(self, world: World) -> Floats:
         key = world.apart_from_floats()
@@ -136,7 +152,7 @@ class CompiledFunction:
 
     @property
     def programs(self) -> list[Program]:
-        return [c.program for c in self.cache.compiled.values()]
+        return list({id(c): c.program for c in self.cache.compiled.values()}.values())
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """As a method: a compiled function of the object's own method; programs are shared."""
@@ -172,7 +188,7 @@ class CompiledFunction:
         cache, floats = self.cache, self.cache.floats_of(world)
         world.vary(floats.varying)
         why = ""
-        while (compiled := cache.compiled.get(cache.key(world))) is None:
+        while (compiled := cache.find(world)) is None:
             why = why or reasons.reason(world.key, world.told, [key[0] for key in cache.compiled])
             if floats.note_changes(world):
                 world.vary(floats.varying)
@@ -198,7 +214,7 @@ class CompiledFunction:
         if error.number >= own:
             floats.decide({varying[error.number - own]})
             return True
-        known = self.cache.known.setdefault(world.key, set())
+        known = self.cache.known.setdefault(world.key_without_gradients(), set())
         is_new = error.number not in known
         known.add(error.number)
         return is_new
@@ -208,4 +224,6 @@ class CompiledFunction:
         known = self.cache.known_in(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)
-        return Compiled(run.program, run.results, world.kept, known, len(world.varied))
+        scalars = [i for i, x in enumerate(world.arrays) if not isinstance(x, np.ndarray)]
+        native = native_program(run.program, run.results.state, scalars)
+        return Compiled(run.program, run.results, world.kept, known, native)

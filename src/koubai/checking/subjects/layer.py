@@ -13,6 +13,7 @@ from koubai import arrays
 from koubai.checking.subjects.objects import (
     argument_names,
     as_list,
+    is_numbers,
     like_output,
     promoted,
     real,
@@ -146,31 +147,30 @@ class Layer(Subject):
 
     def _summed(
         self, returned: Any, values: Values, gys: list[Array]
-    ) -> tuple[dict[str, Any], str]:
+    ) -> tuple[dict[str, Any], int | None]:
         """What backward returned, with broadcasting undone, as the engine does."""
         gradients, count = self._assigned(returned)
         for name, g in gradients.items():
+            if not is_numbers(g):
+                continue
             shape, like_output = values[name].shape, any(np.shape(g) == gy.shape for gy in gys)
             if np.shape(g) != shape and like_output and arrays.broadcasts(shape, np.shape(g)):
                 gradients[name] = arrays.sum_to(np.asarray(g), shape)
         return gradients, count
 
-    def _assigned(self, returned: Any) -> tuple[dict[str, Any], str]:
-        """What backward returned, by the name of the argument."""
+    def _assigned(self, returned: Any) -> tuple[dict[str, Any], int | None]:
+        """What backward returned, by the name of the argument; and how many, if that is wrong."""
         names = list(self.arguments)
         several = isinstance(returned, (tuple, list))
         found = list(returned) if several else [returned]
         if len(found) == len(self.args):
             found = [found[i] for i in self.arguments.values()]
         if len(found) == len(names):
-            return dict(zip(names, found, strict=True)), ""
+            return dict(zip(names, found, strict=True)), None
         without = [name for name in names if name not in TARGETS]
         if len(found) == len(without) or not names:
-            return dict(zip(without, found, strict=False)), ""
-        return dict(zip(names, found, strict=False)), (
-            f"backward returned {len(found)} gradient{'s' * (len(found) != 1)}, and forward takes"
-            f" {len(names)} argument{'s' * (len(names) != 1)} with a gradient"
-        )
+            return dict(zip(without, found, strict=False)), None
+        return dict(zip(names, found, strict=False)), len(found)
 
 
 class Node(Layer):

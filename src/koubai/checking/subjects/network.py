@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.checking.subjects.objects import as_list, promoted, real, shared, write
+from koubai.checking.subjects.objects import as_list, is_numbers, promoted, real, shared, write
 from koubai.checking.subjects.subject import Outcome, Subject, Values, same_random_numbers
 
 Array = Any
@@ -64,5 +64,6 @@ class Network(Subject):
         gradients: dict[str, Any] = {}
         for name, key in self.places.items():
             with contextlib.suppress(KeyError, IndexError, TypeError):
-                gradients[name] = np.asarray(found[key]) * gys[0]
+                g = found[key]
+                gradients[name] = np.asarray(g) * gys[0] if is_numbers(g) else g
         return gradients

@@ -32,6 +32,14 @@ def real(x: Any) -> bool:
     )
 
 
+def is_numbers(g: Any) -> bool:
+    """Whether ``g`` is an array of numbers, or can be made one: no None, no ragged list."""
+    try:
+        return np.asarray(g).dtype.kind in "fiub"
+    except Exception:  # whatever somebody's object raises
+        return False
+
+
 def as_list(x: Any) -> list[Any]:
     return list(x) if isinstance(x, (tuple, list)) else [x]
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,14 +38,14 @@ class Outcome:
         gradients: by the name of the value; whatever the code returned, or nothing.
         changed: the names of values, and "upstream", whose arrays were written into.
         shared: pairs of names whose arrays overlap in memory.
-        count: what is wrong with the number of gradients, if it is.
+        count: how many gradients backward returned, if that is a wrong number.
     """
 
     outputs: list[Array]
     gradients: dict[str, Any]
     changed: list[str] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
-    count: str = ""
+    count: int | None = None
 
 
 class Subject:
@@ -123,6 +123,26 @@ class Subject:
     def where(self) -> str:
         """The file and line of the backward."""
         return source_line(self.culprit)
+
+
+S = TypeVar("S", bound=Subject)
+
+
+def first_that_runs(kind: Callable[..., S], target: Any, inputs: Sequence[Any]) -> S:
+    """In float64, for precision, unless the code takes only the dtypes that it was given."""
+    subject = kind(target, inputs)
+    try:
+        with np.errstate(all="ignore"):
+            subject.forward(subject.values)
+    except Exception:
+        narrow = kind(target, inputs, promote=False)
+        try:
+            with np.errstate(all="ignore"):
+                narrow.forward(narrow.values)
+        except Exception:
+            return subject  # examine says what it raises
+        return narrow
+    return subject
 
 
 def source_line(x: Any) -> str:

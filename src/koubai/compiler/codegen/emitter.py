@@ -20,8 +20,11 @@ from contextlib import contextmanager
 class Emitter:
     """The body of one function; names of values and labels are its own."""
 
-    def __init__(self, name: str, parameters: Sequence[str], linkage: str = "") -> None:
+    def __init__(
+        self, name: str, parameters: Sequence[str], linkage: str = "", result: str = "void"
+    ) -> None:
         self.name, self.parameters, self.linkage = name, parameters, linkage
+        self.result = result
         self._entry: list[str] = []
         self._lines: list[str] = []
         self._count = 0
@@ -39,8 +42,12 @@ class Emitter:
 
     def stack(self, type_: str) -> str:
         """Memory on the stack for one value, for the whole call."""
+        return self.at_entry(f"alloca {type_}, align 64")
+
+    def at_entry(self, instruction: str) -> str:
+        """As ``op``, at the beginning of the function: its result is known everywhere."""
         self._count += 1
-        self._entry.append(f"  %v{self._count} = alloca {type_}, align 64")
+        self._entry.append(f"  %v{self._count} = {instruction}")
         return f"%v{self._count}"
 
     def label(self, name: str) -> None:
@@ -115,14 +122,15 @@ class Emitter:
         self.label(end)
 
     def text(self) -> str:
-        """The whole function, which returns nothing."""
+        """The whole function; one without a result returns at the end."""
+        head = f"{self.linkage} {self.result} @{self.name}({', '.join(self.parameters)})"
         return "\n".join(
             [
-                f"define {self.linkage} void @{self.name}({', '.join(self.parameters)}) #0 {{",
+                f"define {head} #0 {{",
                 "entry:",
                 *self._entry,
                 *self._lines,
-                "  ret void",
+                *["  ret void"] * (self.result == "void"),
                 "}",
             ]
         )

@@ -22,10 +22,14 @@ ELEMENTS = {
     "uint16": "i16",
     "uint32": "i32",
     "uint64": "i64",
+    "float16": "half",
     "float32": "float",
     "float64": "double",
 }
 """LLVM's names; in memory, a boolean is a byte."""
+
+MOVED = frozenset({"float16"})
+"""What is only moved: many processors can't compute with it."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,19 @@ class Lanes:
     def __str__(self) -> str:
         return self.element if self.count == 1 else f"<{self.count} x {self.element}>"
 
-    def of(self, dtype: str) -> Lanes:
+    def of(self, dtype: str, count: int | None = None) -> Lanes:
         """As many lanes, of another dtype."""
-        return Lanes(dtype, self.count)
+        return Lanes(dtype, count or self.count)
 
     def constant(self, x: Any) -> str:
         """The literal for ``x`` in every lane."""
         text = literal(self.dtype, x)
         return text if self.count == 1 else f"splat ({self.element} {text})"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number."""
+        return np.dtype(self.dtype).itemsize
 
     @property
     def suffix(self) -> str:
@@ -65,6 +74,8 @@ class Lanes:
 def literal(dtype: str, x: Any) -> str:
     """LLVM's spelling of one number: floats of both sizes are written as a double's bits."""
     kind = np.dtype(dtype)
+    if dtype == "float16":
+        return f"0xH{np.float16(x).view(np.uint16):04X}"
     if kind.kind == "f":
         return f"0x{struct.unpack('<Q', struct.pack('<d', float(kind.type(x))))[0]:016X}"
     if kind.kind == "b":

@@ -37,7 +37,7 @@ def backend() -> _Backend:
         return llvm.Target.from_triple(triple).create_target_machine(
             cpu=llvm.get_host_cpu_name(),
             features=llvm.get_host_cpu_features().flatten(),
-            opt=2,
+            opt=1,
             reloc="pic",
             codemodel="default",
         )
@@ -64,8 +64,11 @@ class Library:
         return f
 
 
-def optimized(text: str, level: int = 1) -> Any:
-    """The module of ``text``, verified and optimised.
+def optimized(text: str) -> Any:
+    """The module of ``text``, verified, with what is on the stack in registers.
+
+    The kernels are written as vector code, with what does not change before the loops: the rest of
+    LLVM's optimiser takes ten times as long and finds nothing.
 
     Raises:
         RuntimeError: what LLVM finds wrong with the text.
@@ -74,15 +77,18 @@ def optimized(text: str, level: int = 1) -> Any:
     module = llvm.parse_assembly(text)
     module.triple, module.data_layout = b.triple, str(b.machine.target_data)
     module.verify()
-    if level:
-        options = llvm.create_pipeline_tuning_options(level)
-        builder = llvm.create_pass_builder(b.machine, options)
-        builder.getModulePassManager().run(module, builder)
+    builder = llvm.create_pass_builder(b.machine, llvm.create_pipeline_tuning_options(1))
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
     return module
 
 
 def compile_text(
-    text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None, level: int = 1
+    text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None
 ) -> Library:
     """Compile the module ``text``.
 
@@ -90,9 +96,8 @@ def compile_text(
         text: LLVM IR.
         exports: names of the functions to be called from outside.
         imports: the addresses of what the module declares but does not define.
-        level: of LLVM's optimiser, 0 (none) to 3.
     """
-    code = backend().machine.emit_object(optimized(text, level))
+    code = backend().machine.emit_object(optimized(text))
     return link(code, exports, imports or {})
 
 

@@ -86,8 +86,7 @@ def _library() -> Any:
             'attributes #0 = { nounwind "no-builtins" }',
         ]
     )
-    # The optimiser takes three times as long as the rest, for a tenth of the time of a call.
-    return compile_text(text, ["look", "write"], imports, level=0)
+    return compile_text(text, ["look", "write"], imports)
 
 
 class _Method(ctypes.Structure):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.not_stored import NotStored
 from koubai.compiler.trace.packages import is_looked_into
 from koubai.core import Function, Variable
 
@@ -35,7 +36,16 @@ _PLAIN = {
 }
 
 NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
-CONSTANTS = (*NUMBERS_AND_TEXTS, type(None), type(Ellipsis), np.dtype, slice, range, np.generic)
+CONSTANTS = (
+    *NUMBERS_AND_TEXTS,
+    type(None),
+    type(Ellipsis),
+    NotStored,
+    np.dtype,
+    slice,
+    range,
+    np.generic,
+)
 """The types of what is known by its value, instead of being looked into."""
 
 Contents = Mapping[Any, Any]

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from koubai.compiler.not_stored import NotStored
 from koubai.compiler.runtime import layouts, looking, walker
 from koubai.compiler.trace.contents import (
     CONSTANTS,
@@ -394,7 +395,7 @@ def _is_unchangeable(x: Any) -> bool:
         return x.names is None
     if isinstance(x, np.generic):
         return not isinstance(x, np.void | np.object_)
-    return isinstance(x, (*_BY_VALUE, type(None), type(Ellipsis), range))
+    return isinstance(x, (*_BY_VALUE, type(None), type(Ellipsis), NotStored, range))
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.errors import TraceError
+from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import digest
 from koubai.compiler.trace.contents import (
@@ -177,6 +178,8 @@ class Results:
         assigned: container, key and recipe.
         deleted: container and key.
         orders: containers whose keys changed their order, and the keys.
+        uses_up: whether gradients that have updated their Variable are not stored; the function
+            reads none that was there before.
     """
 
     def __init__(
@@ -187,7 +190,10 @@ class Results:
         entered: list[dict[Any, Any]],
         graphs: Graphs,
         value: Any,
+        uses_up: bool = False,
     ) -> None:
+        self.uses_up = uses_up
+        read = {value for x in trace.program.instructions for value in x.inputs}
         self.blueprints: list[Blueprint] = []
         self.views: list[ViewRecipe] = []
         describe = _Describe(trace, inputs, world, self.blueprints, self.views)
@@ -200,6 +206,8 @@ class Results:
             _refuse_growth(place, before, after)
             self.deleted += [(i, describe.recipe(k, "a key")) for k in before if k not in after]
             new = {k: x for k, x in after.items() if k not in before or before[k] is not x}
+            if uses_up and isinstance(place.owner, Variable) and _updates(new, read):
+                new["grad"] = NOT_STORED
             self.assigned += [(i, *item) for item in describe.items(new)]
             natural = [k for k in before if k in after] + [k for k in after if k not in before]
             if list(after) != natural:
@@ -413,6 +421,12 @@ def fill(place: Container, contents: dict[Any, Any]) -> None:
     else:
         for key, value in contents.items():
             place.write(key, value)
+
+
+def _updates(new: dict[Any, Any], read: Collection[int]) -> bool:
+    """Whether a Variable got a gradient, which was read, and new data: one of the other."""
+    g = new.get("grad")
+    return "_data" in new and isinstance(g, Traced) and g.value in read
 
 
 def _share_memory(x: Any, y: Any) -> bool:

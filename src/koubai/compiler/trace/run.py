@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.errors import TraceError
+from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
 from koubai.compiler.trace.graph import Graphs
@@ -16,6 +17,7 @@ from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import Trace, Traced, tracing
 from koubai.compiler.trace.world import World
+from koubai.core import Variable
 from koubai.location import Location
 
 
@@ -34,8 +36,16 @@ def traced_run(
     args: Any,
     kwargs: dict[str, Any],
     known: Collection[int] = (),
+    uses_up: bool = False,
+    hidden: bool = False,
 ) -> Run:
-    """Run ``function``. Inputs that are ``known``, numbers that decide, stay as they are."""
+    """Run ``function``.
+
+    Args:
+        known: inputs that stay as they are, numbers that decide.
+        uses_up: see ``Results``.
+        hidden: whether all gradients are hidden that are there before.
+    """
     trace = Trace()
     inputs = [_input(trace, x) for x in world.arrays]
     arrays = world.arrays[: len(inputs) - len(world.varied)]
@@ -51,12 +61,14 @@ def traced_run(
             for key, value in contents.items():
                 if (new := floats.get((i, key), _substituted(value, traced))) is not value:
                     place.write(key, new)
+            if hidden and isinstance(place.owner, Variable):
+                place.write("grad", NOT_STORED)
         entered = [place.read() for place in world.containers]
         value = function(
             *[floats.get((None, i), _substituted(x, traced)) for i, x in enumerate(args)],
             **{n: floats.get((None, n), _substituted(x, traced)) for n, x in kwargs.items()},
         )
-        results = Results(trace, inputs, world, entered, graphs, value)
+        results = Results(trace, inputs, world, entered, graphs, value, uses_up)
     except Exception as error:
         # NumPy says "setting an array element with a sequence" for what we refused.
         if isinstance(error.__cause__, TraceError):

@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ import numpy as np
 
 from koubai.arrays import REAL
 from koubai.compiler.errors import TraceError
+from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.trace.contents import (
     CONSTANTS,
     NUMBERS_AND_TEXTS,
@@ -177,11 +178,15 @@ class World:
         self.key = tuple(key)
 
     def apart_from_floats(self) -> Any:
-        """The key, with any number in the place of each float."""
+        """The key without gradients, with any number in the place of each float."""
         key = list(self._key)
         for x in self.floats:
             key[x.entry] = (float, "any")
-        return tuple(key)
+        return _without_gradients(key)
+
+    def key_without_gradients(self) -> tuple[Any, ...]:
+        """The key, if each gradient that a compiled step has used up were None."""
+        return _without_gradients(self.key)
 
     def _visit(self, path: str, x: Any, at: int) -> _Children:
         """Put ``x``, which was found at place ``at``, into the key; what it refers to."""
@@ -335,6 +340,13 @@ def constant_key(x: Any) -> tuple[type, Any]:
     # A user's subclass of int may have any repr.
     kind: Any = next((kind for kind in NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
     return type(x), repr(x) if kind is object else kind.__repr__(x)
+
+
+_NONE, _USED_UP = constant_key(None), constant_key(NOT_STORED)
+
+
+def _without_gradients(key: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(_NONE if part == _USED_UP else part for part in key)
 
 
 def _wrapped_names(x: Any) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Training steps of whole networks, each in koubai and in its peers, side by side in one file."""

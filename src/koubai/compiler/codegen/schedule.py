@@ -1,0 +1,81 @@
+"""A whole program as steps: which function is called, with which operands, one after the other.
+
+Functions are texts here, and equal texts are one function: a recurrence of fifty steps has as many
+functions as one of two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from koubai.compiler.codegen.check import check_code
+from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
+from koubai.compiler.codegen.lanes import Lanes
+from koubai.compiler.codegen.memory import in_memory
+from koubai.compiler.codegen.nest import nest_code
+from koubai.compiler.codegen.product import product_code, product_operands
+from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.passes.fusion import Plan
+from koubai.compiler.passes.memory import Memory, read, written
+
+
+@dataclass
+class Step:
+    """One call.
+
+    Attributes:
+        code: the text of the function, in which it is called NAME.
+        operands: words of 64 bits, see kernel.py.
+        may_fail: whether the error flag must be looked at after it.
+        kernel: what it is a part of.
+    """
+
+    code: str
+    operands: list[int]
+    may_fail: bool
+    kernel: Kernel
+
+
+@dataclass
+class Schedule:
+    """Attributes:
+    steps: what is run, in order; by NumPy, where it is a ``Fallback``.
+    slots: places in the table, of the buffers that come from outside.
+    """
+
+    steps: list[Step | Fallback]
+    slots: dict[int, int]
+
+
+def schedule(plan: Plan, memory: Memory) -> Schedule:
+    """The steps of ``plan``, with intermediate buffers where ``memory`` has them."""
+    touched = {b for kernel in plan.kernels for b in (*read(kernel), *written(kernel))}
+    outside = [b for b in plan.types if b in touched and b not in memory.offsets]
+    slots = {b: FIRST + i for i, b in enumerate(outside)}
+
+    def dtype(buffer: int) -> str:
+        return str(plan.types[buffer].dtype)
+
+    def place(buffer: int, offset: int) -> list[int]:
+        offset *= in_memory(Lanes(dtype(buffer), 1)).itemsize
+        if buffer in memory.offsets:
+            return [WORKSPACE, memory.offsets[buffer] + offset]
+        return [slots[buffer], offset]
+
+    steps: list[Step | Fallback] = []
+    for kernel in plan.kernels:
+        if isinstance(kernel, Fallback):
+            steps.append(kernel)
+        elif isinstance(kernel, Nest):
+            code = nest_code(kernel, plan)
+            operands = [word for key in code.pointers for word in place(*key)]
+            steps.append(Step(code.text, operands, code.may_fail, kernel))
+        elif isinstance(kernel, Product):
+            text = product_code(dtype(kernel.value))
+            for parts, rest in product_operands(kernel, dtype(kernel.value)):
+                operands = [word for x in parts for word in place(x.buffer, x.offset)]
+                steps.append(Step(text, [*operands, *rest], False, kernel))
+        elif isinstance(kernel, Check):
+            x = kernel.condition
+            steps.append(Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel))
+    return Schedule(steps, slots)

@@ -1,0 +1,64 @@
+"""Which outputs may be written into the array that they replace.
+
+A step that ends in ``p.data = p.data - lr * g`` needs no second array for ``p.data``, if the
+program is done with the old numbers where it writes the new ones: nothing reads them later, and
+the nest that writes reads just the element that it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from koubai.compiler.kernels import Check, Nest, Product
+from koubai.compiler.passes.fusion import Plan
+from koubai.compiler.passes.memory import read, written
+
+
+def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Of the ``pairs`` of an input and the number of the output that takes its place, those that
+    may share memory; by output.
+
+    Nothing is overwritten before the last check, so that a program that stops leaves everything as
+    it was.
+    """
+    last_read: dict[int, int] = {}
+    home: dict[int, int] = {}
+    last_check = -1
+    for k, kernel in enumerate(plan.kernels):
+        last_read.update(dict.fromkeys(read(kernel), k))
+        home.update(dict.fromkeys(written(kernel), k))
+        if not isinstance(kernel, Nest) or any(node.through for node in kernel.nodes.values()):
+            last_check = k if isinstance(kernel, Check | Nest) else last_check
+    found = {}
+    for i, number in pairs:
+        buffer = plan.outputs[number]
+        k = home[buffer]
+        if plan.types[i] != plan.types[buffer] or k <= last_check or last_read.get(i, -1) > k:
+            continue
+        kernel = plan.kernels[k]
+        if isinstance(kernel, Nest) and _reads_what_it_writes(kernel, i, buffer):
+            found[number] = i
+        if isinstance(kernel, Product) and _adds_to(kernel, i):
+            found[number] = i
+    return found
+
+
+def _adds_to(product: Product, i: int) -> bool:
+    """Whether ``i`` is what is added to, and nothing else."""
+    is_addend = product.addend is not None and product.addend.buffer == i
+    return is_addend and i not in (product.a.buffer, product.b.buffer)
+
+
+def _reads_what_it_writes(nest: Nest, i: int, buffer: int) -> bool:
+    """Whether ``nest`` reads of ``i`` only the element that it writes, and not after that."""
+    writer = nest.nodes[buffer]
+    if writer.reduced or writer.is_scatter:
+        return False
+    for node in nest.nodes.values():
+        if node.through and node.through.access.buffer == i:
+            return False
+        for x in node.reads:
+            is_same = (x.offset, x.strides) == (writer.store.offset, writer.store.strides)
+            if x.buffer == i and not is_same:
+                return False
+    return writer.phase == max(node.phase for node in nest.nodes.values())

@@ -1,0 +1,166 @@
+"""A program as machine code: compiled, and run on NumPy arrays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from koubai.compiler.codegen.elementwise import is_elementwise
+from koubai.compiler.codegen.kernel import ERROR, FIRST, WORKSPACE
+from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
+from koubai.compiler.codegen.reductions import COMBINE
+from koubai.compiler.codegen.schedule import Step, schedule
+from koubai.compiler.interpret import interpret
+from koubai.compiler.kernels import Fallback
+from koubai.compiler.layout import Layout, whole
+from koubai.compiler.passes import optimize
+from koubai.compiler.passes.fusion import ARGUMENTS, fuse
+from koubai.compiler.passes.memory import LINE, plan_memory
+from koubai.compiler.passes.state import replaceable
+from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.program import Instruction, Program
+from koubai.compiler.runtime.driver import Entry, Output, drive
+from koubai.compiler.runtime.functions import addresses
+
+
+def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
+    """Whether there is code for an instruction other than a product, on these operands."""
+    op, dtypes, result = instruction.op, [str(t.dtype) for t in types], str(instruction.type.dtype)
+    if op in ("getitem", "setitem"):
+        return True
+    if MOVED & {*dtypes, result}:
+        return False
+    if op == "scatter_add":
+        return True
+    if op in COMBINE:
+        return is_elementwise("cast", dtypes, result)
+    if op in ARGUMENTS:
+        return True
+    return is_elementwise(op, dtypes, result)
+
+
+def native_program(
+    program: Program, state: Sequence[tuple[int, int]] = (), scalars: Collection[int] = ()
+) -> NativeProgram | None:
+    """Machine code for ``program``; None if a dtype in it is unknown to the code generator.
+
+    Args:
+        state: inputs, and the numbers of the outputs that take their places.
+        scalars: inputs that come as Python floats, or as scalars of NumPy's.
+    """
+    types = [*program.inputs, *(x.type for x in program.instructions)]
+    if any(str(t.dtype) not in ELEMENTS for t in types):
+        return None
+    return NativeProgram(optimize(program), state, scalars)
+
+
+class NativeProgram:
+    """Machine code for ``program``."""
+
+    def __init__(
+        self,
+        program: Program,
+        state: Sequence[tuple[int, int]] = (),
+        scalars: Collection[int] = (),
+    ) -> None:
+        self.program, self.scalars = program, scalars
+        self.plan = fuse(program, is_native)
+        self.memory = plan_memory(self.plan)
+        self.schedule = schedule(self.plan, self.memory)
+        self.workspace = np.empty(self.memory.size + LINE, np.uint8)
+        self.start = -self.workspace.ctypes.data % LINE
+        self.error = np.zeros(1, np.int64)
+        self.table = np.zeros(FIRST + len(self.schedule.slots), np.int64)
+        self.table[ERROR] = self.error.ctypes.data
+        self.table[WORKSPACE] = self.workspace.ctypes.data + self.start
+        self.lock = threading.Lock()
+        self.buffers: dict[int, Any] = {}
+        for b, value in self.plan.constants.items():
+            self._set(b, value)
+        self.runs = self._runs()
+        self.replaced = replaceable(self.plan, state)
+        is_one_run = len(self.runs) == 1 and not isinstance(self.runs[0], Fallback)
+        self.entry = self._entry(self.runs[0]) if is_one_run else None
+
+    def _runs(self) -> list[Any]:
+        """The steps, as words for ``drive``, between those that NumPy runs."""
+        steps = [step for step in self.schedule.steps if isinstance(step, Step)]
+        functions = addresses(step.code for step in steps)
+        self.operands = np.array([word for step in steps for word in step.operands], np.int64)
+        runs: list[Any] = []
+        rows: list[tuple[int, int, int]] = []
+        at = self.operands.ctypes.data
+        for step in self.schedule.steps:
+            if isinstance(step, Fallback):
+                runs += [np.array(rows, np.int64), step] if rows else [step]
+                rows = []
+            else:
+                rows.append((functions[step.code], at, step.may_fail))
+                at += 8 * len(step.operands)
+        return [*runs, np.array(rows, np.int64)] if rows else runs
+
+    def _entry(self, steps: Any) -> Entry:
+        slots, outputs = self.schedule.slots, []
+        for number, b in enumerate(self.plan.outputs):
+            type_ = self.plan.types[b]
+            replaces = self.replaced.get(number)
+            outputs.append(Output(slots[b], replaces, type_.shape, type_.dtype))
+        places = [slots.get(i, -1) for i in range(len(self.program.inputs))]
+        return Entry(self.table, steps, places, self.scalars, outputs)
+
+    def run(self, inputs: list[Any]) -> list[Any]:
+        """The outputs for ``inputs``, arrays of the program's input types.
+
+        An array in ``inputs`` that nobody holds but the list and one other place is overwritten by
+        the output that replaces it.
+        """
+        if self.entry is not None:
+            outputs: list[Any] | None = self.entry.call(inputs)
+            if outputs is not None:
+                return outputs
+        return self._run_by_steps(inputs)
+
+    def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
+        with self.lock:
+            for i, x in enumerate(inputs):
+                self._set(i, np.asarray(x, order="C"))
+            for b in self.plan.outputs:
+                type_ = self.plan.types[b]
+                self._set(b, np.empty(type_.shape, type_.dtype))
+            self.error[0] = 0
+            for run in self.runs:
+                if isinstance(run, Fallback):
+                    self._run_by_numpy(run)
+                else:
+                    drive(self.table, run)
+                if self.error[0]:
+                    return interpret(self.program, inputs)  # which says what is wrong
+            return [self.buffers[b] for b in self.plan.outputs]
+
+    def _set(self, buffer: int, x: Any) -> None:
+        if buffer in self.schedule.slots:
+            self.buffers[buffer] = x
+            self.table[self.schedule.slots[buffer]] = x.ctypes.data
+
+    def _run_by_numpy(self, step: Fallback) -> None:
+        operands = [self._view(x) for x in step.operands]
+        result = PRIMITIVES[step.instruction.op].run(*operands, **step.instruction.params)
+        if step.value in self.schedule.slots:
+            shape = self.plan.types[step.value].shape  # a program may give it another as output
+            self._set(step.value, np.array(result, order="C").reshape(shape))
+        else:
+            self._view(whole(step.value, step.instruction.type.shape))[...] = result
+
+    def _view(self, x: Layout) -> Any:
+        """A layout of a buffer as an array."""
+        dtype = self.plan.types[x.buffer].dtype
+        if x.buffer in self.schedule.slots:
+            flat = self.buffers[x.buffer].reshape(-1)
+        else:
+            rest = self.workspace[self.start + self.memory.offsets[x.buffer] :]
+            flat = rest[: len(rest) // dtype.itemsize * dtype.itemsize].view(dtype)
+        strides = [step * dtype.itemsize for step in x.strides]
+        return np.lib.stride_tricks.as_strided(flat[x.offset :], x.shape, strides)

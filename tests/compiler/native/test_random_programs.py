@@ -1,0 +1,52 @@
+"""Random array programs: the machine code computes what the interpreter does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from compiler.native.perturbed import assert_plausible, run
+from compiler.random_array_programs import random_array_program
+
+from koubai.compiler.runtime.native import NativeProgram
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_native_is_the_interpreter(seed: int) -> None:
+    """Whatever is computed, stored and fused: integers exactly, floats but for roundings.
+
+    With NaN and infinities among the numbers of two programs of three. Of every third program all
+    values are outputs, so that nothing is left out.
+    """
+    program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
+    if seed % 3 == 2:
+        program.outputs = list(range(len(program.inputs) + len(program.instructions)))
+    native = NativeProgram(program)
+    with np.errstate(all="ignore"):
+        first, second = native.run(inputs), native.run(inputs)
+    assert_plausible(program, inputs, first, f"seed {seed}\n{program}\n")
+    for x, y in zip(first, second, strict=True):
+        assert x is not y
+        np.testing.assert_array_equal(x, y, strict=True)  # nothing is left in the workspace
+
+
+def test_the_oracle_sees_mistakes() -> None:
+    """It accepts the interpreter's results, and most small changes of one element it does not."""
+    rng, shares, seen = np.random.default_rng(0), [], []
+    for seed in range(40):
+        program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
+        values = run(program, inputs, None)
+        right = [values[v] for v in program.outputs]
+        shares.append(assert_plausible(program, inputs, right, f"seed {seed}"))
+        outputs = [x.copy() for x in right]
+        x = outputs[0].reshape(-1)
+        place = rng.integers(x.size) if x.size else 0
+        if not x.size or not np.isfinite(x[place]) or x[place] == 0:
+            continue
+        x[place] = x[place] * 0.999 if x.dtype.kind == "f" else x[place] ^ 1
+        try:
+            assert_plausible(program, inputs, outputs, f"seed {seed}")
+            seen.append(False)
+        except AssertionError:
+            seen.append(True)
+    assert np.mean(shares) > 0.9
+    assert np.mean(seen) > 0.8, f"{np.sum(seen)} of {len(seen)}"
