@@ -227,6 +227,7 @@ def test_it_takes_the_shortcut(monkeypatch: Any) -> None:
         compiled(X)
 
 
+@pytest.mark.native
 def test_scalars_of_numpys_and_floats_run_natively() -> None:
     """They are read where they are: the program is entered as for arrays."""
     box = SimpleNamespace(a=0.5, b=np.float64(2.0), c=np.float32(3.0), n=np.int8(4))
