@@ -225,8 +225,7 @@ class CompiledFunction:
         from koubai.compiler.report.explain import explanation
         from koubai.compiler.report.profile import profiled
 
-        world = World(self.function, args, kwargs)
-        compiled = self._compiled_for(world, args, kwargs)
+        world, compiled = self._looked_up(args, kwargs)
         return profiled(explanation(compiled, self.name), compiled, world.arrays)
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
@@ -254,7 +253,15 @@ class CompiledFunction:
     def _asked_for(self, args: Any, kwargs: dict[str, Any]) -> Compiled:
         if not args and not kwargs and self.cache.compiled:
             return list(self.cache.compiled.values())[-1]
-        return self._compiled_for(World(self.function, args, kwargs), args, kwargs)
+        return self._looked_up(args, kwargs)[1]
+
+    def _looked_up(self, args: Any, kwargs: dict[str, Any]) -> tuple[World, Compiled]:
+        while True:
+            try:
+                world = World(self.function, args, kwargs)
+                return world, self._compiled_for(world, args, kwargs)
+            except OtherThread as other:
+                other.wait()
 
     def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
         world = World(self.function, args, kwargs)
