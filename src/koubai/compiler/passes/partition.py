@@ -41,10 +41,16 @@ def partition(plan: Plan, chunks: int, state: Mapping[int, int]) -> Phases:
         chunks: as many as processors.
         state: inputs by the buffers that may be written into them.
     """
-    runs_by_numpy = any(isinstance(kernel, Fallback) for kernel in plan.kernels)
-    if chunks == 1 or runs_by_numpy or sum(map(cost, plan.kernels)) < WORTH:
+    if not is_worth(plan, chunks):
         return [[list(plan.kernels)]]
     return _Partition(plan, chunks, state).phases
+
+
+def is_worth(plan: Plan, chunks: int) -> bool:
+    """Whether ``plan`` is cut: not if NumPy runs a part of it."""
+    if chunks == 1 or any(isinstance(kernel, Fallback) for kernel in plan.kernels):
+        return False
+    return sum(map(cost, plan.kernels)) >= WORTH
 
 
 def cost(kernel: Kernel) -> float:
