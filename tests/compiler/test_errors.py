@@ -255,13 +255,13 @@ def test_what_differs_from_run_to_run() -> None:
 def test_random_decisions_beside_koubais_own_threads() -> None:
     """They draw no numbers, so that random decisions are found as without them."""
     wanted = threads.pool.wanted
-    koubai.set_threads(2)
+    threads.set_threads(2)
     threads.pool.start()
     try:
         for _ in range(8):
             refused(lambda x, t: x if random.random() < 0.5 else t, "something else each time")
     finally:
-        koubai.set_threads(wanted)
+        threads.set_threads(wanted)
 
 
 def test_a_seed_inside() -> None:
