@@ -790,3 +790,40 @@ def test_keys_of_dicts_that_are_made() -> None:
         assert_same(fresh.data, X * i)
         assert_untraced((state, made, old))
     assert len(f.programs) == 1
+
+
+def test_a_function_that_is_compiled_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
+    """At the ninth program a warning says what has changed, and what to write."""
+    v = Variable(np.ones(3, np.float32), name="v")
+    optimizer = optim.SGD([v], lr=0.1)
+
+    @koubai.compile
+    def step(x: Any) -> None:
+        koubai.sum(v * x).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    @koubai.compile
+    def double(x: Any) -> Any:
+        return x * 2
+
+    x = np.ones(3, np.float32)
+    for i in range(8):
+        optimizer.lr = 0.5**i
+        step(x)
+        double(np.ones(i))
+    assert not caplog.records
+    optimizer.lr = 0.5**8
+    step(x)
+    double(np.ones(8))
+    first, second = caplog.messages
+    assert first.startswith("step is compiled for the 9th time, now because of optimizer.lr (0.007")
+    assert "0.0078125, then 0.00390625" in first
+    assert "np.float32(0.01)" in first
+    assert second.startswith("double is compiled for the 9th time, now because of argument 0 (")
+    assert "((7,), then (8,))" in second
+    for i in range(9, 20):
+        optimizer.lr = np.float32(0.5**i)
+        step(x)
+    assert len(step.programs) == 10
+    assert len(caplog.messages) == 2

@@ -31,6 +31,9 @@ from koubai.compiler.trace.world import World, constant_key
 
 log = logging.getLogger("koubai.compile")
 
+MANY = 8
+"""Programs for one function, at which something is told: it may go on like this."""
+
 SHORTCUTS = 4
 """For one program. Worlds of one key may differ in what shortcuts know by identity."""
 
@@ -153,8 +156,20 @@ class CompiledFunction:
         key = world.key if with_gradients else world.key_without_gradients()
         return (key, *[constant_key(world.arrays[i]) for i in self._known(world)])
 
+    def _warn(self, world: World) -> None:
+        """Say what makes the function be compiled so often."""
+        last, *_ = next(reversed(self.cache.compiled))
+        log.warning(
+            "%s is compiled for the %dth time, now because of %s: each number, shape and"
+            " structure has a program of its own. Make a number that changes one of NumPy's"
+            " (optimizer.lr = np.float32(0.01)), and give all batches one shape",
+            *(getattr(self.function, "__name__", self.function), MANY + 1, world.difference(last)),
+        )
+
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
         log.info("compiling %s", getattr(self.function, "__name__", self.function))
+        if len(self.programs) == MANY:
+            self._warn(world)
         known = self._known(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)

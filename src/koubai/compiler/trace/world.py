@@ -91,6 +91,7 @@ class World:
         looks.context(recording, recording.get())
         names = list(kwargs)
         self._key: list[Any] = [(recording.get(), len(args), *names)]
+        self._of_key = ["the arguments"]
         seen: dict[int, tuple[int, int]] = {}
         most = (0, "")
         first, keywords = looks.arguments(args, kwargs)
@@ -115,6 +116,7 @@ class World:
                 children = list(self._visit(path, x, at))
                 stack += reversed(children)
                 most = max(most, (len(children), path))
+            self._of_key += [path] * (len(self._key) - len(self._of_key))
             if len(self._key) + len(stack) > LIMIT:
                 raise TraceError(
                     f"the world of {getattr(function, '__name__', function)!r} is too large to be"
@@ -126,6 +128,15 @@ class World:
     def key_without_gradients(self) -> tuple[Any, ...]:
         """The key, if each gradient that a compiled step has used up were None."""
         return tuple(_NONE if part == _USED_UP else part for part in self.key)
+
+    def difference(self, other: tuple[Any, ...]) -> str:
+        """Where the key is first unlike ``other``, with numbers or shapes: x.lr (0.1, then 0.2)."""
+        if self.key == other:
+            return "a number that decides on a shape or an axis"
+        pairs = list(zip(self.key, other, strict=False))
+        i = next((i for i, (a, b) in enumerate(pairs) if a != b), len(pairs) - 1)
+        values = [x[1] for x in pairs[i] if _is_value(x)]
+        return self._of_key[i] + (f" ({values[1]}, then {values[0]})" if len(values) == 2 else "")
 
     def _visit(self, path: str, x: Any, at: int) -> _Children:
         """Put ``x``, which was found at place ``at``, into the key; what it refers to."""
@@ -285,6 +296,12 @@ def constant_key(x: Any) -> tuple[type, Any]:
 
 
 _NONE, _USED_UP = constant_key(None), constant_key(NOT_STORED)
+
+
+def _is_value(part: Any) -> bool:
+    """Whether a part of a key is that of a number or text, or of an array."""
+    kind = part[0] if isinstance(part, tuple) else None
+    return isinstance(kind, np.dtype) or any(kind is known for known in _NUMBERS_AND_TEXTS)
 
 
 def _wrapped_names(x: Any) -> tuple[str, ...]:
