@@ -1,11 +1,11 @@
-"""``koubai.compile``: an ordinary function, run as one array program.
+"""``koubai.compile``: an ordinary function, run as one array program, by one native call.
 
 The first call with a new world runs the function on traced arrays: every array of the world is
 replaced by a traced one, the function runs, and everything is put back. What it wrote down is the
-program; what it left in the world (``p.data``, the optimizer's ``m[0]``, ``self.x``) and what it
-returned are the program's outputs. Each call looks at the world anew: if nothing but the numbers in
-arrays has changed, the program runs on them, and its outputs are put where the function would have
-put them.
+program, which becomes machine code; what it left in the world (``p.data``, the optimizer's
+``m[0]``, ``self.x``) and what it returned are the program's outputs. Each call looks at the world
+anew: if nothing but the numbers in arrays has changed, the program runs on them, and its outputs
+are put where the function would have put them.
 
 The look at the world is what takes time in a small step. From the first long look at a structure a
 shortcut is made, for native code; see shortcut.py.
@@ -17,7 +17,7 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
@@ -28,6 +28,10 @@ from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import OtherThread, tracing
 from koubai.compiler.trace.world import World, constant_key
+
+if TYPE_CHECKING:
+    from koubai.compiler.report.explain import Explanation
+    from koubai.compiler.report.lower import Lowered
 
 log = logging.getLogger("koubai.compile")
 
@@ -44,6 +48,8 @@ class Compiled:
 
     Attributes:
         known: the inputs that are numbers of NumPy's for whose values it was compiled.
+        native: its machine code; None if there can't be any, and NumPy runs it.
+        paths: of each input, where it was found.
         shortcuts: how many have been made.
     """
 
@@ -52,6 +58,7 @@ class Compiled:
     kept: list[Any]
     known: list[int]
     native: NativeProgram | None
+    paths: list[str]
     shortcuts: int = 0
 
     def run(self, arrays: list[Any]) -> list[Any]:
@@ -120,8 +127,91 @@ class CompiledFunction:
             except OtherThread as other:
                 other.wait()
 
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """What the program for these arguments consists of, and why: ``print`` it.
+
+        Its inputs and state, the kernels with the lines of your code that each computes, why they
+        are not fewer, what NumPy runs, and the memory that it takes. It is compiled if need be;
+        nothing is run, and nothing changes.
+
+        Args:
+            args, kwargs: as for a call; none stand for the program that was compiled last, if
+                there is one.
+
+        >>> import koubai, numpy as np
+        >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))
+        >>> len(f.explain(np.zeros((2, 3))).kernels)
+        1
+        """
+        from koubai.compiler.report.explain import explanation  # here: rarely asked for
+
+        return explanation(self._asked_for(args, kwargs), self.name)
+
+    def profile(self, *args: Any, **kwargs: Any) -> Explanation:
+        """As ``explain``, with the time that each kernel takes, for exactly these arguments.
+
+        Each kernel is run many times by itself, and its results are thrown away: nothing changes.
+        By itself it finds its operands in the processor's cache, if they have room there; so the
+        sum of the times may differ from that of the whole program, which is given, too.
+
+        Args:
+            args, kwargs: as for a call.
+
+        Raises:
+            what a call would: an IndexError, for instance.
+
+        >>> import koubai, numpy as np
+        >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))
+        >>> f.profile(np.zeros((2, 3))).kernels[0].seconds > 0
+        True
+        """
+        from koubai.compiler.report.explain import explanation
+        from koubai.compiler.report.profile import profiled
+
+        world = World(self.function, args, kwargs)
+        compiled = self._compiled_for(world, args, kwargs)
+        return profiled(explanation(compiled, self.name), compiled, world.arrays)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The program for these arguments in all its stages, as texts; arguments as ``explain``'s.
+
+        ``program`` as it was traced, ``optimized`` by the passes, fused into ``kernels``, and these
+        as ``llvm`` and ``assembly``. Nothing is run.
+
+        >>> import koubai, numpy as np
+        >>> f = koubai.compile(lambda x: koubai.sum(koubai.exp(x) * 2))
+        >>> print(f.lower(np.zeros((2, 3))).kernels)
+        0: nest over 2 x 3
+            %1 = exp(%0[3i + j]) : float64
+            %3 = multiply(%1, 2.0) : float64
+            %4 = sum(%3) over i, j : float64                            -> %4[0]
+        """
+        from koubai.compiler.report.lower import lowered
+
+        return lowered(self._asked_for(args, kwargs), self.name)
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def _asked_for(self, args: Any, kwargs: dict[str, Any]) -> Compiled:
+        if not args and not kwargs and self.cache.compiled:
+            return list(self.cache.compiled.values())[-1]
+        return self._compiled_for(World(self.function, args, kwargs), args, kwargs)
+
     def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
         cache, world = self.cache, World(self.function, args, kwargs)
+        compiled = self._compiled_for(world, args, kwargs)
+        if compiled.shortcuts < SHORTCUTS:
+            way = shortcut(world, compiled.results, compiled.known)
+            if way is not None:
+                compiled.shortcuts += 1
+                cache.shortcuts.insert(0, (way, compiled))
+        outputs = compiled.run(world.arrays)
+        return compiled.results.place(outputs, world)
+
+    def _compiled_for(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
+        cache = self.cache
         while (compiled := self._found(world)) is None:
             try:
                 cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
@@ -130,13 +220,7 @@ class CompiledFunction:
                 if error.number in known:
                     raise
                 known.add(error.number)
-        if compiled.shortcuts < SHORTCUTS:
-            way = shortcut(world, compiled.results, compiled.known)
-            if way is not None:
-                compiled.shortcuts += 1
-                cache.shortcuts.insert(0, (way, compiled))
-        outputs = compiled.run(world.arrays)
-        return compiled.results.place(outputs, world)
+        return compiled
 
     def _found(self, world: World) -> Compiled | None:
         """What has been compiled for such a world."""
@@ -163,15 +247,15 @@ class CompiledFunction:
             "%s is compiled for the %dth time, now because of %s: each number, shape and"
             " structure has a program of its own. Make a number that changes one of NumPy's"
             " (optimizer.lr = np.float32(0.01)), and give all batches one shape",
-            *(getattr(self.function, "__name__", self.function), MANY + 1, world.difference(last)),
+            *(self.name, MANY + 1, world.difference(last)),
         )
 
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
-        log.info("compiling %s", getattr(self.function, "__name__", self.function))
+        log.info("compiling %s", self.name)
         if len(self.programs) == MANY:
             self._warn(world)
         known = self._known(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)
         native = native_program(run.program, run.results.state)
-        return Compiled(run.program, run.results, world.kept, known, native)
+        return Compiled(run.program, run.results, world.kept, known, native, world.paths)

@@ -1,7 +1,7 @@
 """The interpreter: runs an array program with NumPy, one instruction after the other.
 
-It is the meaning of a program: what generated code is held against, and what runs where there is
-no code generator.
+It is the meaning of a program: what generated code is held against, and what runs where native code
+can't (a dtype that it has none for, ``koubai.watch``) or has stopped, to say what is wrong.
 """
 
 from __future__ import annotations

@@ -6,16 +6,19 @@ functions as one of two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from koubai.compiler.codegen.check import check_code
+from koubai.compiler.codegen.draw import draw_code
 from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
 from koubai.compiler.codegen.nest import nest_code
 from koubai.compiler.codegen.product import product_code, product_operands
-from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.codegen.scan import scan_code
+from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, Phases, read, written
 
@@ -78,6 +81,17 @@ def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
             for parts, rest in product_operands(kernel, dtype(kernel.value)):
                 operands = [word for x in parts for word in place(x.buffer, x.offset)]
                 yield Step(text, [*operands, *rest], False, kernel)
+        elif isinstance(kernel, Scan):
+            (x,) = kernel.operands
+            operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]
+            text = scan_code(kernel, dtype(x.buffer), dtype(kernel.value))
+            yield Step(text, operands, False, kernel)
+        elif isinstance(kernel, Draw):
+            key, counter = kernel.operands
+            words = [place(key.buffer, key.offset + i * key.strides[0]) for i in range(2)]
+            operands = [*words[0], *words[1], *place(counter.buffer, counter.offset)]
+            operands += [*place(kernel.value, 0), math.prod(kernel.instruction.type.shape)]
+            yield Step(draw_code(dtype(kernel.value)), operands, False, kernel)
         elif isinstance(kernel, Check):
             x = kernel.condition
             yield Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel)

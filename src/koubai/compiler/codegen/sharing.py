@@ -10,7 +10,8 @@ The pool is one block of memory, each word that threads write on a cache line of
     word 8    the job: table | steps | chunks | phases | marks | threads
     word 16   how many workers are in the job
     word 24   not zero: workers go home
-    word 32   how long to look before sleeping, in pauses; how many threads take part
+    word 32   how long to look before sleeping, in pauses; how many threads take part;
+              BLAS's functions to get and set the number of its own threads
     word 40   how many workers there are
 
 A phase is two words: its first chunk, and how many. A chunk is two: its first step, and the one
@@ -27,6 +28,9 @@ GENERATION, JOB, ACTIVE, STOP, PATIENCE, LIVE = (8 * i for i in range(6))
 
 THREADS = PATIENCE + 1
 """The word that says how many threads take part, the caller included."""
+
+GET_BLAS, SET_BLAS = PATIENCE + 2, PATIENCE + 3
+"""The words with the functions of BLAS that tell and set how many threads it uses itself."""
 
 POOL_WORDS = 48
 MARK_WORDS = 8

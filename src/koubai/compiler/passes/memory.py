@@ -53,11 +53,12 @@ def read(kernel: Kernel) -> Iterator[int]:
         yield from (x.buffer for x in kernel.operands)
 
 
-def _addend(kernel: Kernel) -> int:
-    """The buffer of what a product is added to; -1 if there is none."""
+def added_to(kernel: Kernel) -> int:
+    """The buffer that a product is added to, if it may be where the sum is; else -1."""
     if not isinstance(kernel, Product) or kernel.addend is None:
         return -1
-    return kernel.addend.buffer
+    is_factor = kernel.addend.buffer in (kernel.a.buffer, kernel.b.buffer)
+    return -1 if is_factor else kernel.addend.buffer
 
 
 def bytes_of(plan: Plan, buffer: int) -> int:
@@ -103,9 +104,9 @@ def _places_of_sums(plan: Plan, outside: set[int]) -> dict[int, int]:
     readers = Counter(b for kernel in plan.kernels for b in set(read(kernel)))
     place: dict[int, int] = {}
     for kernel in plan.kernels:
-        old = _addend(kernel)
-        if not isinstance(kernel, Product) or outside & {old, kernel.value}:
+        old = added_to(kernel)
+        if not isinstance(kernel, Product) or old < 0 or outside & {old, kernel.value}:
             continue
-        if old >= 0 and readers[old] == 1:
+        if readers[old] == 1 and bytes_of(plan, old) == bytes_of(plan, kernel.value):
             place[kernel.value] = place.get(old, old)
     return place

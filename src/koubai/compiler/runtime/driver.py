@@ -9,7 +9,7 @@ that takes the place of an input is written into its array if nobody else holds 
 described by a row of words:
 
     table | steps | number of steps | inputs | outputs | most references |
-    pool | chunks | phases | marks | number of phases, 0 if one thread runs it
+    pool, or 0 | chunks | phases | marks | number of phases, 0 if one thread runs it
     of each input:   place in the table, or -1
     of each output:  place in the table, the input that it may replace or -1, ndim, shape, dtype
 """
@@ -28,7 +28,14 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
-from koubai.compiler.codegen.sharing import JOB, THREADS, can_share, sharing_code
+from koubai.compiler.codegen.sharing import (
+    GET_BLAS,
+    JOB,
+    SET_BLAS,
+    THREADS,
+    can_share,
+    sharing_code,
+)
 from koubai.compiler.runtime.jit import Library, compile_text
 from koubai.compiler.runtime.once import once
 
@@ -64,16 +71,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Shared:
-    """How threads share a program, all int64 arrays: the pool, its chunks (n, 2) and phases (n, 2),
-    and room for marks; see codegen/sharing.py."""
+    """How threads share a program, all int64 arrays: its chunks (n, 2), its phases (n, 2), and room
+    for marks; see codegen/sharing.py."""
 
-    pool: Any
     chunks: Any
     phases: Any
     marks: Any
 
     def words(self) -> list[int]:
-        arrays = (self.pool, self.chunks, self.phases, self.marks)
+        arrays = (self.chunks, self.phases, self.marks)
         return [*(x.ctypes.data for x in arrays), len(self.phases)]
 
 
@@ -85,6 +91,7 @@ class Entry:
         table: of pointers, an int64 array; its first word is the address of the error flag.
         steps: an int64 array (n, 3).
         inputs: the place in the table of each; -1 for one that is not used.
+        pool: the words of the pool, if it has products or is shared.
         shared: how threads share it, if they do.
         references: how many an array has that only the world and the list of arrays hold.
     """
@@ -95,13 +102,15 @@ class Entry:
         steps: Any,
         inputs: Sequence[int],
         outputs: Sequence[Output],
+        pool: Any,
         shared: Shared | None,
         references: int = 2,
     ) -> None:
         shapes = [np.array(x.shape, np.int64) for x in outputs]
         words = [table.ctypes.data, steps.ctypes.data, len(steps)]
         words += [len(inputs), len(outputs), references]
-        words += shared.words() if shared else [0] * 5
+        words += [0 if pool is None else pool.ctypes.data]
+        words += shared.words() if shared else [0] * 4
         words += inputs
         for x, shape in zip(outputs, shapes, strict=True):
             replaces = -1 if x.replaces is None else x.replaces
@@ -111,7 +120,7 @@ class Entry:
         make.restype = ctypes.py_object
         make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
         self.call = make(ctypes.addressof(_method()), description, None)
-        self._kept = table, steps, shapes, outputs, shared
+        self._kept = table, steps, shapes, outputs, pool, shared
 
 
 def drive(table: Any, steps: Any) -> None:
@@ -216,10 +225,18 @@ def _run_code(shares: bool) -> str:
 
     table = f.op(f"load ptr, ptr {word('%d', 0)}")
     steps = f.op(f"load ptr, ptr {word('%d', 1)}")
+    pool, blas = f.op(f"load ptr, ptr {word('%d', 6)}"), f.stack("i32")
+    f.do(f"store i32 1, ptr {blas}")
+    with f.when(f.op(f"icmp ne ptr {pool}, null")):
+        get = f.op(f"load ptr, ptr {word(pool, GET_BLAS)}")
+        with f.when(f.op(f"icmp ne ptr {get}, null")):
+            before = f.op(f"call i32 {get}()")
+            f.do(f"store i32 {before}, ptr {blas}")
+            with f.when(f.op(f"icmp ne i32 {before}, 1")):
+                f.do(f"call void {f.op(f'load ptr, ptr {word(pool, SET_BLAS)}')}(i32 1)")
     if shares:
         count = value(10)
         with f.when(f.op(f"icmp ne i64 {count}, 0")):
-            pool = f.op(f"load ptr, ptr {word('%d', 6)}")
             threads = f.op(f"load i64, ptr {word(pool, THREADS)}")
             with f.when(f.op(f"icmp sgt i64 {threads}, 1")):
                 job = [value(0), value(1), value(7), value(8), value(9), threads, count]
@@ -231,6 +248,9 @@ def _run_code(shares: bool) -> str:
     f.do(f"call void @drive(ptr {table}, ptr {steps}, i64 {value(2)})")
     f.do("br label %done")
     f.label("done")
+    before = f.op(f"load i32, ptr {blas}")
+    with f.when(f.op(f"icmp ne i32 {before}, 1")):
+        f.do(f"call void {f.op(f'load ptr, ptr {word(pool, SET_BLAS)}')}(i32 {before})")
     return f.text()
 
 
@@ -260,16 +280,17 @@ def _enter_code() -> str:
     d = field("%self", _DATA)
     table = word(0, "ptr")
     inputs, outputs, most = (word(i) for i in range(3, 6))
+    # First, as it may collect garbage, and so run Python, and so this very program.
+    results = f.op(f"call ptr @PyList_New(i64 {outputs})")
+    unless(f.op(f"icmp ne ptr {results}, null"), "failed")
     with f.loop("0", inputs) as i:
         x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
         slot = word(f.op(f"add i64 {i}, {_HEAD}"))
         with f.when(f.op(f"icmp sge i64 {slot}, 0")):
-            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "none")
-            unless(has(x, _USABLE), "none")
+            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "stopped")
+            unless(has(x, _USABLE), "stopped")
             put(slot, x)
     first = f.op(f"add i64 {inputs}, {_HEAD}")
-    results = f.op(f"call ptr @PyList_New(i64 {outputs})")
-    unless(f.op(f"icmp ne ptr {results}, null"), "failed")
     with f.loop("0", outputs) as i:
         at = f.op(f"add i64 {first}, {f.op(f'mul i64 {i}, 5')}")
         slot, replaces, ndim = (word(f.op(f"add i64 {at}, {k}")) for k in range(3))
@@ -305,8 +326,6 @@ def _enter_code() -> str:
     f.do(f"ret ptr {results}")
     f.label("stopped")
     f.do(f"call void @Py_DecRef(ptr {results})")
-    f.do("br label %none")
-    f.label("none")
     f.do("call void @Py_IncRef(ptr @None)")
     f.do("ret ptr @None")
     f.label("given_up")

@@ -16,8 +16,17 @@ import threading
 
 import numpy as np
 
-from koubai.compiler.codegen.sharing import LIVE, PATIENCE, POOL_WORDS, STOP, THREADS, can_share
-from koubai.compiler.runtime import driver
+from koubai.compiler.codegen.sharing import (
+    GET_BLAS,
+    LIVE,
+    PATIENCE,
+    POOL_WORDS,
+    SET_BLAS,
+    STOP,
+    THREADS,
+    can_share,
+)
+from koubai.compiler.runtime import blas, driver
 
 LOOKING = 30e-6
 """Seconds for which a thread looks for work before it sleeps; waking it takes as long."""
@@ -71,10 +80,17 @@ class Pool:
                 self.words[STOP] = 0
             self.workers = []
 
+    def limit_blas(self) -> None:
+        """See that BLAS itself uses one thread while a program runs."""
+        get, set_ = blas.thread_functions()
+        self.words[GET_BLAS], self.words[SET_BLAS] = get, set_
+
     def forget(self) -> None:
         """In the child of a fork: there are no workers, and no job is under way."""
         self._lock = threading.Lock()
+        kept = self.words[[PATIENCE, GET_BLAS, SET_BLAS]]
         self.words[:] = 0
+        self.words[[PATIENCE, GET_BLAS, SET_BLAS]] = kept
         self.words[THREADS] = 1
         self.workers = []
 
@@ -98,6 +114,8 @@ def set_threads(n: int) -> None:
         raise ValueError(f"set_threads takes 1 or more, not {n}")
     pool.stop()
     pool.wanted = n if _is_possible() else 1
+    if pool.words[PATIENCE]:  # it has been needed
+        pool.start()
 
 
 def get_threads() -> int:
