@@ -16,6 +16,7 @@ from compiler.agree import assert_same, assert_untraced
 import koubai
 from koubai import Variable, nn, optim
 from koubai.compiler import TraceError
+from koubai.compiler.runtime import threads
 from koubai.compiler.trace.traced import Traced
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
@@ -249,6 +250,18 @@ def test_what_differs_from_run_to_run() -> None:
 
     with pytest.raises(TraceError, match=r"return y \+ np\.random\.rand\(\)"):
         koubai.compile(two_lines)(X, T)
+
+
+def test_random_decisions_beside_koubais_own_threads() -> None:
+    """They draw no numbers, so that random decisions are found as without them."""
+    wanted = threads.pool.wanted
+    threads.set_threads(2)
+    threads.pool.start()
+    try:
+        for _ in range(8):
+            refused(lambda x, t: x if random.random() < 0.5 else t, "something else each time")
+    finally:
+        threads.set_threads(wanted)
 
 
 def test_a_seed_inside() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from koubai.arrays import describe
 from koubai.compiler.errors import TraceError, definition
 from koubai.compiler.not_stored import GradientNotStored
+from koubai.compiler.runtime.threads import pool
 from koubai.compiler.trace.run import Run, traced_run
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
@@ -86,7 +87,7 @@ def _random_states(world: World) -> list[Any]:
     """The states of the random generators that the function can reach."""
     states: list[Any] = []
     generators = [x for x in world.kept if type(x).__name__ in ("Generator", "RandomState")]
-    if threading.active_count() == 1:  # else another thread may draw from them
+    if threading.active_count() - len(pool.workers) == 1:  # else another may draw from them
         states.append(random.getstate())
         if numpys := sys.modules.get("numpy.random"):
             generators.append(numpys.mtrand._rand)
