@@ -12,11 +12,12 @@ from koubai.compiler.codegen.check import check_code
 from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
-from koubai.compiler.codegen.nest import nest_code
+from koubai.compiler.codegen.nest import NestCodes
 from koubai.compiler.codegen.product import product_code, product_operands
 from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, read, written
+from koubai.compiler.primitives import dtype_name
 
 
 @dataclass
@@ -54,7 +55,7 @@ def schedule(plan: Plan, memory: Memory) -> Schedule:
     slots = {b: FIRST + i for i, b in enumerate(outside)}
 
     def dtype(buffer: int) -> str:
-        return str(plan.types[buffer].dtype)
+        return dtype_name(plan.types[buffer].dtype)
 
     def place(buffer: int, offset: int) -> list[int]:
         offset *= in_memory(Lanes(dtype(buffer), 1)).itemsize
@@ -63,11 +64,12 @@ def schedule(plan: Plan, memory: Memory) -> Schedule:
         return [slots[buffer], offset]
 
     steps: list[Step | Fallback] = []
+    nests = NestCodes(plan)
     for kernel in plan.kernels:
         if isinstance(kernel, Fallback):
             steps.append(kernel)
         elif isinstance(kernel, Nest):
-            code = nest_code(kernel, plan)
+            code = nests.of(kernel)
             operands = [word for key in code.pointers for word in place(*key)]
             steps.append(Step(code.text, operands, code.may_fail, kernel))
         elif isinstance(kernel, Product):

@@ -20,7 +20,7 @@ from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
 from koubai.compiler.passes.state import replaceable
-from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.primitives import PRIMITIVES, Type, dtype_name
 from koubai.compiler.program import Instruction, Program
 from koubai.compiler.runtime.driver import Entry, Output, drive
 from koubai.compiler.runtime.functions import addresses
@@ -28,7 +28,7 @@ from koubai.compiler.runtime.functions import addresses
 
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     """Whether there is code for an instruction other than a product, on these operands."""
-    op, dtypes, result = instruction.op, [str(t.dtype) for t in types], str(instruction.type.dtype)
+    op, dtypes, result = instruction.op, [dtype_name(t.dtype) for t in types], dtype_name(instruction.type.dtype)
     if op in ("getitem", "setitem"):
         return True
     if MOVED & {*dtypes, result}:
@@ -49,7 +49,7 @@ def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> N
         state: inputs, and the numbers of the outputs that take their places.
     """
     types = [*program.inputs, *(x.type for x in program.instructions)]
-    if any(str(t.dtype) not in ELEMENTS for t in types):
+    if any(dtype_name(t.dtype) not in ELEMENTS for t in types):
         return None
     return NativeProgram(optimize(program), state)
 
