@@ -107,7 +107,9 @@ class NestCodes:
 
     def _facts(self, buffer: int) -> tuple[str, bytes | None]:
         literal = self.plan.literal(buffer)  # by its bytes, as 0.0 == -0.0
-        return dtype_name(self.plan.types[buffer].dtype), None if literal is None else literal.tobytes()
+        return dtype_name(
+            self.plan.types[buffer].dtype
+        ), None if literal is None else literal.tobytes()
 
 
 def nest_code(nest: Nest, plan: Plan) -> NestCode:

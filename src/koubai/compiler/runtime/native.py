@@ -28,7 +28,11 @@ from koubai.compiler.runtime.functions import addresses
 
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     """Whether there is code for an instruction other than a product, on these operands."""
-    op, dtypes, result = instruction.op, [dtype_name(t.dtype) for t in types], dtype_name(instruction.type.dtype)
+    op, dtypes, result = (
+        instruction.op,
+        [dtype_name(t.dtype) for t in types],
+        dtype_name(instruction.type.dtype),
+    )
     if op in ("getitem", "setitem"):
         return True
     if MOVED & {*dtypes, result}:
