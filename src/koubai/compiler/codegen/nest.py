@@ -106,10 +106,9 @@ class NestCodes:
         return (nest.domain, nest.split, nodes, facts), pointers
 
     def _facts(self, buffer: int) -> tuple[str, bytes | None]:
-        literal = self.plan.literal(buffer)  # by its bytes, as 0.0 == -0.0
-        return dtype_name(
-            self.plan.types[buffer].dtype
-        ), None if literal is None else literal.tobytes()
+        dtype, literal = self.plan.types[buffer].dtype, self.plan.literal(buffer)
+        number = None if literal is None else literal.tobytes()  # not as a float: 0.0 == -0.0
+        return dtype_name(dtype), number
 
 
 def nest_code(nest: Nest, plan: Plan) -> NestCode:

@@ -28,11 +28,8 @@ from koubai.compiler.runtime.functions import addresses
 
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     """Whether there is code for an instruction other than a product, on these operands."""
-    op, dtypes, result = (
-        instruction.op,
-        [dtype_name(t.dtype) for t in types],
-        dtype_name(instruction.type.dtype),
-    )
+    op, result = instruction.op, dtype_name(instruction.type.dtype)
+    dtypes = [dtype_name(t.dtype) for t in types]
     if op in ("getitem", "setitem"):
         return True
     if MOVED & {*dtypes, result}:
