@@ -14,8 +14,9 @@ rows, over the domain (100, 10), *split* after the first axis:
             y[i, j] = exp(x[i, j] - m) * r
             total[j] = total[j] + y[i, j]     a reduction over rows: complete after the nest
 
-A ``Product`` is a matrix product, for BLAS. A ``Check`` stops the program. A ``Fallback`` is an
-instruction that NumPy runs, for there is no code for it.
+A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
+numbers. A ``Check`` stops the program. A ``Fallback`` is an instruction that NumPy runs, for there
+is no code for it.
 """
 
 from __future__ import annotations
@@ -106,6 +107,9 @@ class Product:
 
     So the sum of two products is one kernel after the other, and the update of a weight by its
     gradient none at all.
+
+    Attributes:
+        before: the values that were computed on the way: ``a @ b``, and that times ``alpha``.
     """
 
     value: int
@@ -115,6 +119,26 @@ class Product:
     instruction: Instruction
     alpha: float = 1.0
     addend: Layout | None = None
+    before: tuple[int, ...] = ()
+
+
+@dataclass
+class Scan:
+    """Running sums or products of an operand; the result is in C order."""
+
+    value: int
+    operands: list[Layout]
+    axis: int
+    instruction: Instruction
+
+
+@dataclass
+class Draw:
+    """Random uniforms, in C order; the operands are the key and the counter."""
+
+    value: int
+    operands: list[Layout]
+    instruction: Instruction
 
 
 @dataclass
@@ -135,4 +159,4 @@ class Fallback:
     instruction: Instruction
 
 
-Kernel = Nest | Product | Check | Fallback
+Kernel = Nest | Product | Scan | Draw | Check | Fallback

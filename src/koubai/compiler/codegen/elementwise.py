@@ -25,21 +25,16 @@ COMPARISONS = {  # of floats, signed integers and unsigned integers
 }
 LOGIC = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
 BOOLEAN_ARITHMETIC = {"add": "or", "multiply": "and", "maximum": "or", "minimum": "and"}
-FOR_ALL = {*COMPARISONS, *LOGIC, "maximum", "minimum", "logical_not", "copy", "where", "cast"}
-FOR_NUMBERS = {*ARITHMETIC, "abs", "negative", "sign"}
-FOR_FLOATS = {
-    "divide",
-    "sqrt",
-    "reciprocal",
-    "floor",
-    "ceil",
-    "round",
-    "isfinite",
-    "isinf",
-    "isnan",
+FOR_ALL = {
+    *COMPARISONS,
+    *LOGIC,
+    *("maximum", "minimum", "logical_not", "copy", "where", "cast"),
+    *("isfinite", "isinf", "isnan"),
 }
-CONVERTIBLE = ("bool", "int32", "int64", "float32", "float64")
-"""Between these, a cast is one instruction, or nearly."""
+FOR_NUMBERS = {*ARITHMETIC, "negative", "reciprocal", "sign"}
+FOR_FLOATS = {"divide", "sqrt"}
+WHOLE = {"abs", "floor", "ceil", "round"}
+"""What changes no boolean, and but for ``abs`` no integer."""
 
 
 def kind(dtype: str) -> str:
@@ -50,10 +45,10 @@ def kind(dtype: str) -> str:
 def is_elementwise(op: str, dtypes: Sequence[str], result: str) -> bool:
     """Whether there is code for ``op`` on operands of these dtypes."""
     kinds = {kind(dtype) for dtype in dtypes}
-    if op == "cast":
-        return dtypes[0] == result or {dtypes[0], result} <= set(CONVERTIBLE)
     if op in FOR_ALL:
         return True
+    if op in WHOLE:
+        return dtypes[0] == result
     if op in FOR_NUMBERS:
         return "b" not in kinds or op in BOOLEAN_ARITHMETIC
     return kinds == {"f"} and (op in FOR_FLOATS or op in FUNCTIONS)
@@ -67,6 +62,8 @@ def elementwise(f: Emitter, op: str, t: Lanes, xs: Sequence[str], result: str) -
         result: the dtype of the result.
     """
     is_float, x = kind(t.dtype) == "f", xs[0]
+    if op in WHOLE and not is_float and (op != "abs" or t.dtype == "bool"):
+        return x
     if t.dtype == "bool" and op in BOOLEAN_ARITHMETIC:
         return f.op(f"{BOOLEAN_ARITHMETIC[op]} {t} {x}, {xs[1]}")
     if op in ARITHMETIC:
@@ -133,7 +130,15 @@ def cast(f: Emitter, t: Lanes, x: str, dtype: str) -> str:
 
 
 def _truncated(f: Emitter, t: Lanes, x: str, to: Lanes) -> str:
-    """Towards zero; what does not fit, and NaN, become the least integer, as on x86."""
+    """Towards zero; what does not fit, and NaN, become the least integer, as on x86.
+
+    There, what is smaller than an int32 is made of an int32, and a uint32 of an int64.
+    """
+    if to.dtype == "uint64":
+        return _truncated_to_uint64(f, t, x)
+    if to.dtype not in ("int32", "int64"):
+        wide = to.of("int64" if to.dtype == "uint32" else "int32")
+        return f.op(f"trunc {wide} {_truncated(f, t, x, wide)} to {to}")
     least = int(np.iinfo(to.dtype).min)
     above = f.op(f"fcmp oge {t} {x}, {t.constant(least)}")
     below = f.op(f"fcmp olt {t} {x}, {t.constant(-float(least))}")
@@ -141,6 +146,17 @@ def _truncated(f: Emitter, t: Lanes, x: str, to: Lanes) -> str:
     safe = f.op(f"select {t.of('bool')} {fits}, {t} {x}, {t} {t.constant(0)}")
     whole = f.op(f"fptosi {t} {safe} to {to}")
     return f.op(f"select {t.of('bool')} {fits}, {to} {whole}, {to} {to.constant(least)}")
+
+
+def _truncated_to_uint64(f: Emitter, t: Lanes, x: str) -> str:
+    """As int64, from 2^63 on of what is left over that."""
+    signed, half = t.of("int64"), t.constant(2.0**63)
+    large = f.op(f"fcmp oge {t} {x}, {half}")
+    rest = f.op(f"fsub {t} {x}, {half}")
+    small = f.op(f"select {t.of('bool')} {large}, {t} {rest}, {t} {x}")
+    whole = _truncated(f, t, small, signed)
+    added = f.op(f"xor {signed} {whole}, {signed.constant(-(2**63))}")
+    return f.op(f"select {t.of('bool')} {large}, {signed} {added}, {signed} {whole}")
 
 
 def absolute(f: Emitter, t: Lanes, x: str) -> str:
@@ -178,7 +194,10 @@ def _sqrt(f: Emitter, t: Lanes, x: str) -> str:
 
 
 def _reciprocal(f: Emitter, t: Lanes, x: str) -> str:
-    return f.op(f"fdiv {t} {t.constant(1)}, {x}")
+    """Of an integer: in float64, without its fraction."""
+    floats = t if kind(t.dtype) == "f" else t.of("float64")
+    y = f.op(f"fdiv {floats} {floats.constant(1)}, {cast(f, t, x, floats.dtype)}")
+    return cast(f, floats, y, t.dtype)
 
 
 def _round(f: Emitter, t: Lanes, x: str) -> str:
@@ -205,14 +224,20 @@ def _ceil(f: Emitter, t: Lanes, x: str) -> str:
 
 
 def _isnan(f: Emitter, t: Lanes, x: str) -> str:
+    if kind(t.dtype) != "f":
+        return t.of("bool").constant(False)
     return f.op(f"fcmp uno {t} {x}, {x}")
 
 
 def _isinf(f: Emitter, t: Lanes, x: str) -> str:
+    if kind(t.dtype) != "f":
+        return t.of("bool").constant(False)
     return f.op(f"fcmp oeq {t} {absolute(f, t, x)}, {t.constant(np.inf)}")
 
 
 def _isfinite(f: Emitter, t: Lanes, x: str) -> str:
+    if kind(t.dtype) != "f":
+        return t.of("bool").constant(True)
     return f.op(f"fcmp olt {t} {absolute(f, t, x)}, {t.constant(np.inf)}")
 
 

@@ -20,12 +20,14 @@ from koubai.compiler.advanced import lookup
 from koubai.compiler.kernels import (
     Access,
     Check,
+    Draw,
     Fallback,
     Indirect,
     Kernel,
     Nest,
     Node,
     Product,
+    Scan,
 )
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Type
@@ -66,6 +68,19 @@ CHEAP = frozenset(
 )
 """What is rather computed twice than kept in memory from one phase to the next."""
 
+# Why instructions can't be a part of a kernel before them.
+IS_NOT_A_NEST = "that is no loop nest"
+IS_FULL = "that has as many instructions as a nest may have"
+OTHER_LOOPS = "its loops are others"
+OTHER_ROWS = "it goes over rows, and the rows there are others"
+OF_ROWS = "it is an argmax or argmin of what has one value for each row there"
+NO_OPERAND = "it needs one value for each row, but nothing that is computed there"
+TOTAL = "it needs a total, which is known only after those loops"
+SCATTERED = "it needs what is scattered there, which is known only after those loops"
+OTHER_ORDER = "it reads what is computed there in another order"
+PICKED = "it picks by indices from what is computed there"
+EMPTY = "it has no elements"
+
 
 @dataclass
 class Plan:
@@ -75,6 +90,8 @@ class Plan:
         types: of each buffer: the values of the program, and copies that were added.
         constants: buffers with known contents.
         outputs: the buffers that are the program's outputs; each is one output alone.
+        apart: of a nest, the kernels before it that it has operands in common with, and why it is
+            no part of them; for people who ask.
     """
 
     program: Program
@@ -82,6 +99,7 @@ class Plan:
     types: dict[int, Type] = field(default_factory=dict)
     constants: dict[int, np.ndarray] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
+    apart: dict[int, dict[int, str]] = field(default_factory=dict)
 
     def literal(self, buffer: int) -> np.ndarray | None:
         """The number that the buffer holds, if it is known and only one."""
@@ -233,11 +251,12 @@ class _Fusion:
         for other in along:
             del self.waiting[other.value]
         group = [*along, node]
-        k = None if alone else self._joined(group, lengths)
+        k, apart = (None, {}) if alone else self._joined(group, lengths)
         if k is None:
             nest = Nest(lengths, nodes={x.value: x for x in group})
             self._settle(nest, node)
             k = self._append(nest)
+            self.plan.apart[k] = apart
         for x in group:
             self.home[x.value] = k
             for access in (*x.reads, *([x.through.access] if x.through else [])):
@@ -249,10 +268,7 @@ class _Fusion:
         self._place_products(xs)
         for x in xs:
             if x.buffer in self.waiting:
-                node, lengths = self.waiting[x.buffer]
-                self._place_all(node.reads)
-                del self.waiting[x.buffer]
-                self._place(node, lengths)
+                self._place(*self.waiting.pop(x.buffer))
 
     def _along(self, node: Node, lengths: Shape) -> list[Node]:
         """What has waited for ``node`` and is computed with it; the rest of it is placed."""
@@ -296,40 +312,44 @@ class _Fusion:
             found.add(last)  # two scalars need no common operands
         return sorted(found)
 
-    def _joined(self, group: list[Node], lengths: Shape) -> int | None:
-        """The nest that ``group`` has joined, if there is one that suits."""
-        if 0 in lengths:
-            return None
+    def _joined(self, group: list[Node], lengths: Shape) -> tuple[int | None, dict[int, str]]:
+        """The nest that ``group`` has joined; if none suits, why."""
+        apart = {}
         for k in self._candidates(group):
-            nest = self.plan.kernels[k]
-            if isinstance(nest, Nest) and self._join(nest, group, lengths):
-                return k
-        return None
+            why = self._join(self.plan.kernels[k], group, lengths)
+            if not why:
+                return k, {}
+            apart[k] = why
+        return None, apart
 
-    def _join(self, nest: Nest, group: list[Node], lengths: Shape) -> bool:
-        """Whether the group suits the nest; it is a part of it then."""
+    def _join(self, nest: Kernel, group: list[Node], lengths: Shape) -> str:
+        """Why the group does not suit the nest; empty if it does, and it is a part of it then."""
+        if not isinstance(nest, Nest):
+            return IS_NOT_A_NEST
         last = group[-1]
         is_row = lengths != nest.domain
+        if 0 in lengths:
+            return EMPTY
         if len(nest.nodes) + len(group) > MOST_NODES:
-            return False
+            return IS_FULL
         if is_row and (nest.split is None or lengths != nest.domain[: nest.split]):
-            return False
+            return OTHER_LOOPS
         if is_row and last.instruction.op in ARGUMENTS:
-            return False
+            return OF_ROWS
         if last.instruction.op in ARGUMENTS and nest.split not in (None, len(nest.domain) - 1):
-            return False
+            return OTHER_ROWS
         joined: dict[int, Node] = {}
         for node in group:
             new = _fitted(nest, joined, node, is_row)
-            if new is None:
-                return False
+            if isinstance(new, str):
+                return new
             joined[node.value] = new
         reads = [x.buffer for node in group for x in node.reads]
         if is_row and not any(b in nest.nodes for b in reads):
-            return False
+            return NO_OPERAND
         nest.nodes.update(joined)
         self._settle(nest, joined[last.value])
-        return True
+        return ""
 
     @staticmethod
     def _settle(nest: Nest, node: Node) -> None:
@@ -347,16 +367,36 @@ class _Fusion:
         else:
             node.is_total = True
 
+    # What is a kernel alone.
+
+    def _scan(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        axis = instruction.params["axis"]
+        kernel = self._append(Scan(value, operands, axis, instruction))
+        self._buffer(value, instruction.type, kernel)
+        return True
+
+    def _draw(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        kernel = self._append(Draw(value, operands, instruction))
+        self._buffer(value, instruction.type, kernel)
+        return True
+
     # Products, joins, gathers and scatters.
 
     def _product(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        if instruction.type.dtype not in (np.float32, np.float64):
+        if instruction.type.dtype == np.float16:
             return False
         a, b = operands
         if len(a.shape) == 1:
             a = replace(a, shape=(1, *a.shape), strides=(0, *a.strides))
         if len(b.shape) == 1:
             b = replace(b, shape=(*b.shape, 1), strides=(*b.strides, 0))
+        if instruction.type.dtype not in (np.float32, np.float64):
+            self._sum_of_products(value, instruction, a, b)
+            return True
         a, b = self._for_blas(a), self._for_blas(b)
         stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a = layout.broadcast(a, (*stack, *a.shape[-2:]))
@@ -364,6 +404,29 @@ class _Fusion:
         out = layout.whole(value, (*stack, a.shape[-2], b.shape[-1]))
         self._add_product(Product(value, a, b, out, instruction))
         return True
+
+    def _sum_of_products(self, value: int, instruction: Instruction, a: Layout, b: Layout) -> None:
+        """A product of integers, or booleans, over a domain (..., m, n, k)."""
+        (m, k), n, dtype = a.shape[-2:], b.shape[-1], instruction.type.dtype
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        rows = replace(a, shape=(*a.shape[:-1], 1, k), strides=(*a.strides[:-1], 0, a.strides[-1]))
+        columns = layout.permuted(b, [*range(len(b.shape) - 2), -1, -2])
+        columns = replace(
+            columns,
+            shape=(*b.shape[:-2], 1, n, k),
+            strides=(*b.strides[:-2], 0, *columns.strides[-2:]),
+        )
+        domain = (*stack, m, n, k)
+        self._extra += 1
+        each = self._extra
+        type_ = Type(dtype, domain)
+        multiply = Instruction("multiply", instruction.inputs, {}, type_)
+        reads = [layout.broadcast(x, domain) for x in (rows, columns)]
+        self._pointwise(each, multiply, reads, layout.whole(each, domain))
+        op = "any" if dtype == np.bool_ else "sum"
+        axes = (len(domain) - 1,)
+        summed = Instruction(op, (each,), {"axis": axes}, instruction.type)
+        self._reduction(value, summed, self.layouts[each], axes)
 
     # A product waits for its only use too: a sum that it can be added to, or a factor.
 
@@ -395,8 +458,17 @@ class _Fusion:
             self._place_products([addend])
             out = replace(product.out, buffer=value)
             addend = replace(addend, shape=out.shape, strides=out.strides)
-            alpha = sign * product.alpha
-            self._add_product(Product(value, product.a, product.b, out, instruction, alpha, addend))
+            self._add_product(
+                replace(
+                    product,
+                    value=value,
+                    out=out,
+                    instruction=instruction,
+                    alpha=sign * product.alpha,
+                    addend=addend,
+                    before=(*product.before, product.value),
+                )
+            )
             return True
         return False
 
@@ -428,8 +500,16 @@ class _Fusion:
                 continue
             del self.products[product.value]
             alpha = product.alpha * factor.item()
-            out = replace(product.out, buffer=value)
-            self._add_product(Product(value, product.a, product.b, out, instruction, alpha))
+            self._add_product(
+                replace(
+                    product,
+                    value=value,
+                    out=replace(product.out, buffer=value),
+                    instruction=instruction,
+                    alpha=alpha,
+                    before=(*product.before, product.value),
+                )
+            )
             return True
         return False
 
@@ -582,13 +662,16 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "getitem": _Fusion._gather,
     "setitem": _Fusion._scatter,
     "scatter_add": _Fusion._scatter,
+    "cumulative_sum": _Fusion._scan,
+    "cumulative_prod": _Fusion._scan,
+    "random_uniform": _Fusion._draw,
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""
 
 
-def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> Node | None:
-    """``node`` by the axes and phases of ``nest``; None if it can't be computed there."""
+def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> Node | str:
+    """``node`` by the axes and phases of ``nest``; or why it can't be computed there."""
     padding = (0,) * (len(nest.domain) - len(node.store.strides))
     reads = [replace(x, strides=x.strides + padding) for x in node.reads]
     phase = 0
@@ -596,11 +679,13 @@ def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> No
         other = joined.get(x.buffer) or nest.nodes.get(x.buffer)
         if other is None:
             continue
-        if other.is_total or other.is_scatter or x != other.store:
-            return None  # not this very element, or not known yet
+        if other.is_total or other.is_scatter:
+            return TOTAL if other.is_total else SCATTERED
+        if x != other.store:
+            return OTHER_ORDER
         phase = max(phase, other.phase + (other.is_row and not is_row))
     if node.through and (is_row or node.through.access.buffer in nest.nodes):
-        return None
+        return PICKED
     store = replace(node.store, strides=node.store.strides + padding)
     return replace(node, reads=reads, store=store, phase=phase, is_row=is_row)
 

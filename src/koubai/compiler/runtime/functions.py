@@ -8,11 +8,12 @@ disk, for all programs that have such a function.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from koubai.compiler.codegen.product import GEMM
 from koubai.compiler.runtime import blas
 from koubai.compiler.runtime.jit import Library, link, object_code
+from koubai.compiler.runtime.once import lock
 
 _ATTRIBUTES = 'attributes #0 = { nounwind "no-builtins" "prefer-vector-width"="256" }'
 _DECLARATIONS = {name: f"declare void @{name}({', '.join(['ptr'] * 13)})" for name in GEMM.values()}
@@ -20,9 +21,20 @@ _DECLARATIONS = {name: f"declare void @{name}({', '.join(['ptr'] * 13)})" for na
 _known: dict[str, tuple[int, Library]] = {}
 
 
+def module_text(codes: Sequence[str]) -> str:
+    """One module of the functions with these texts, in which they are called NAME: k0, k1, ..."""
+    used = [text for name, text in _DECLARATIONS.items() if any(name in _used(x) for x in codes)]
+    named = [code.replace("@NAME(", f"@k{i}(", 1) for i, code in enumerate(codes)]
+    return "\n".join([*used, *named, _ATTRIBUTES])
+
+
 def addresses(codes: Iterable[str]) -> dict[str, int]:
     """Where the functions with these texts, in which they are called NAME, begin."""
-    codes = list(dict.fromkeys(codes))
+    with lock:
+        return _addresses(list(dict.fromkeys(codes)))
+
+
+def _addresses(codes: list[str]) -> dict[str, int]:
     names = {code: _name(code) for code in codes if code not in _known}
     if names:
         used = {name for code in names for name in _used(code)}

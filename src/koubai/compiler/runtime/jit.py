@@ -13,7 +13,6 @@ One JIT serves the process. What is linked together is a library; its code lives
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from koubai.compiler.runtime import cache
+from koubai.compiler.runtime.once import lock, once
 
 _OPTIONS = {"opt": 1, "reloc": "pic", "codemodel": "default"}
 _PASSES = ("sroa", "instruction_combine")
@@ -40,7 +40,7 @@ class _Backend:
     maker: str
 
 
-@functools.cache
+@once
 def backend() -> _Backend:
     """The code generator for this processor."""
     llvm.initialize_native_target()
@@ -122,7 +122,8 @@ def compile_text(
         exports: names of the functions to be called from outside.
         imports: the addresses of what the module declares but does not define.
     """
-    return link([object_code(text)], exports, imports or {})
+    with lock:
+        return link([object_code(text)], exports, imports or {})
 
 
 def link(codes: Iterable[bytes], exports: Sequence[str], imports: Mapping[str, int]) -> Library:

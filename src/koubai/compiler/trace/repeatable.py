@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from koubai.arrays import describe
-from koubai.compiler.errors import TraceError
+from koubai.compiler.errors import TraceError, definition
 from koubai.compiler.not_stored import GradientNotStored
 from koubai.compiler.trace.run import Run, traced_run
 from koubai.compiler.trace.world import World
@@ -75,11 +75,10 @@ def _differ(function: Callable[..., Any], first: Run, second: Run) -> TraceError
     differ = [i for i, (a, b) in enumerate(zip(lines, others, strict=False)) if a != b]
     i = differ[0] if differ else min(len(lines), len(others))
     longer = (first if len(lines) > i else second).program.instructions
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
     return TraceError(
         "the function does something else each time that it runs (random numbers, time, a counter);"
         " compute that outside and pass it in as an argument",
-        longer[i].location if i < len(longer) else code and (code, 0),
+        longer[i].location if i < len(longer) else definition(function),
     )
 
 
