@@ -25,6 +25,7 @@ pytestmark = pytest.mark.native
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
 T = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+GENERATOR = koubai.random.Generator(0)
 VIEWS = {"constant", "copy", "permute_dims", "broadcast_to", "reshape", "getitem"}
 
 
@@ -135,7 +136,7 @@ def test_products_with_what_is_added() -> None:
     first, second = step.explain(X).kernels
     assert [i.op for i in first.instructions.values()] == ["matmul"]
     assert [i.op for i in second.instructions.values()] == ["matmul", "multiply", "subtract"]
-    assert second.moved == 4 * (8 * 8 + 3 * 8 * 6)
+    assert second.moved == 4 * (8 * 8 + 2 * 8 * 6)  # reads g @ g.T and w, writes the new w
     assert ") @ (" in step.lower().kernels.splitlines()[1]
     assert "= -0.5 * %" in step.lower().kernels
     assert "+ %1[6i + j]  (8, 8)" in step.lower().kernels
@@ -174,6 +175,8 @@ def test_chunks() -> None:
         (fusion.EMPTY, lambda x, i: (y := koubai.exp(x[:0]), y * 2)),
         (fusion.IS_FULL, lambda x, i: _long(x)),
         ("concat fills an array part by part", lambda x, i: koubai.concat([x[1:], x])),
+        ("each element needs the one before", lambda x, i: koubai.cumulative_sum(x, axis=0)),
+        ("drawn by a function of their own", lambda x, i: GENERATOR.uniform((3,))),
         ("a product is a call of BLAS", lambda x, i: x @ x.T),
         ("the program may stop here", lambda x, i: koubai.softmax_cross_entropy(x, i)),
     ],
@@ -430,6 +433,8 @@ def test_kernels_as_text() -> None:
     assert lines[0] == "0: nest over 8 x 6, rows of 6"
     assert lines[1:3] == ["phase 0", "%1 = max(%0[6i + j]) over j : float32"]
     assert [line for line in lines if "phase" in line] == ["phase 0", "phase 1", "phase 2"]
+    running = koubai.compile(lambda x: koubai.cumulative_sum(x, axis=1)).lower(X).kernels
+    assert running.startswith("0: scan %1 = cumulative_sum(%0[6i + j]) over j : float32[8, 6]")
     gathered = koubai.compile(lambda x, i: x[i, 1:]).lower(X, T).kernels
     assert "getitem(%0[1 + j + 6 * %1[i]])" in gathered
 

@@ -21,7 +21,9 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
     objects with arrays among their fields. Its arguments and all arrays that it can reach are the
     program's inputs; what it assigns (parameters, optimizer state, fields) is assigned by each
     call. Decisions are taken when it is compiled: a changed number, flag, shape or dtype in its
-    world compiles it anew, and going back finds the old program again.
+    world compiles it anew, and going back finds the old program again. A float that has changed
+    once is an input, unless decisions are taken on it: a learning rate may change at each step.
+    With ``KOUBAI_LOG=compile`` in the environment, each compilation is printed with its reason.
 
     Results are arrays and detached Variables; call ``backward()`` inside the function. When it is
     compiled the function runs twice, on arrays without numbers; ``print`` shows these, and what

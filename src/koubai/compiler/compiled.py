@@ -7,6 +7,9 @@ program, which becomes machine code; what it left in the world (``p.data``, the 
 anew: if nothing but the numbers in arrays has changed, the program runs on them, and its outputs
 are put where the function would have put them.
 
+A Python float that has changed once is an input from then on, as arrays are: no program is compiled
+for each step of a learning rate schedule.
+
 The look at the world is what takes time in a small step. From the first long look at a structure a
 shortcut is made, for native code; see shortcut.py.
 """
@@ -14,11 +17,13 @@ shortcut is made, for native code; see shortcut.py.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from koubai.compiler import reasons
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
 from koubai.compiler.program import Program, verify
@@ -33,13 +38,10 @@ if TYPE_CHECKING:
     from koubai.compiler.report.explain import Explanation
     from koubai.compiler.report.lower import Lowered
 
-log = logging.getLogger("koubai.compile")
-
-MANY = 8
-"""Programs for one function, at which something is told: it may go on like this."""
-
 SHORTCUTS = 4
 """For one program. Worlds of one key may differ in what shortcuts know by identity."""
+
+reasons.listen()
 
 
 @dataclass
@@ -72,20 +74,75 @@ class Compiled:
         return self.native.run(arrays)
 
 
+class Floats:
+    """The floats of worlds that are equal but for their numbers: which of them are inputs.
+
+    Attributes:
+        varying: their numbers among ``World.floats``.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._first = [constant_key(x.value) for x in world.floats]
+        self.varying: set[int] = set()
+        self._decide: set[int] = set()
+
+    def note_changes(self, world: World) -> bool:
+        """Let those vary that are not what they were at first; whether they are more now."""
+        changed = {
+            i
+            for i, (first, x) in enumerate(zip(self._first, world.floats, strict=True))
+            if constant_key(x.value) != first
+        }
+        new = changed - self._decide - self.varying
+        self.varying |= new
+        return bool(new)
+
+    def decide(self, numbers: set[int]) -> None:
+        """These decide on what is compiled: they are never inputs."""
+        self._decide |= numbers
+        self.varying -= numbers
+
+
 @dataclass
 class Cache:
     """All that has been compiled for one function.
 
     Attributes:
-        compiled: by the key of the world.
+        compiled: by the key of the world, and the values of its known numbers.
         known: by the key of a world, its NumPy scalars that decide what is compiled: their values
             are part of the key too, as Python's numbers always are.
+        floats: by the key of a world, without its floats.
         shortcuts: for calls, the latest first.
     """
 
     compiled: dict[Any, Compiled] = field(default_factory=dict)
     known: dict[Any, set[int]] = field(default_factory=dict)
+    floats: dict[Any, Floats] = field(default_factory=dict)
     shortcuts: list[tuple[Shortcut, Compiled]] = field(default_factory=list)
+
+    def known_in(self, world: World) -> list[int]:
+        return sorted(self.known.get(world.key_without_gradients(), ()))
+
+    def key(self, world: World, with_gradients: bool = True) -> Any:
+        key = world.key if with_gradients else world.key_without_gradients()
+        return (key, *[constant_key(world.arrays[i]) for i in self.known_in(world)])
+
+    def find(self, world: World) -> Compiled | None:
+        """What has been compiled for such a world."""
+        key = self.key(world)
+        if key not in self.compiled:
+            # Gradients that the last step has used up are no other than none, if none is read.
+            other = self.compiled.get(self.key(world, with_gradients=False))
+            if other is None or not other.results.uses_up:
+                return None
+            self.compiled[key] = other
+        return self.compiled[key]
+
+    def floats_of(self, world: World) -> Floats:
+        key = world.apart_from_floats()
+        if key not in self.floats:
+            self.floats[key] = Floats(world)
+        return self.floats[key]
 
 
 class CompiledFunction:
@@ -168,8 +225,7 @@ class CompiledFunction:
         from koubai.compiler.report.explain import explanation
         from koubai.compiler.report.profile import profiled
 
-        world = World(self.function, args, kwargs)
-        compiled = self._compiled_for(world, args, kwargs)
+        world, compiled = self._looked_up(args, kwargs)
         return profiled(explanation(compiled, self.name), compiled, world.arrays)
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
@@ -197,65 +253,69 @@ class CompiledFunction:
     def _asked_for(self, args: Any, kwargs: dict[str, Any]) -> Compiled:
         if not args and not kwargs and self.cache.compiled:
             return list(self.cache.compiled.values())[-1]
-        return self._compiled_for(World(self.function, args, kwargs), args, kwargs)
+        return self._looked_up(args, kwargs)[1]
+
+    def _looked_up(self, args: Any, kwargs: dict[str, Any]) -> tuple[World, Compiled]:
+        while True:
+            try:
+                world = World(self.function, args, kwargs)
+                return world, self._compiled_for(world, args, kwargs)
+            except OtherThread as other:
+                other.wait()
 
     def _long_way(self, args: Any, kwargs: dict[str, Any]) -> Any:
-        cache, world = self.cache, World(self.function, args, kwargs)
+        world = World(self.function, args, kwargs)
         compiled = self._compiled_for(world, args, kwargs)
         if compiled.shortcuts < SHORTCUTS:
             way = shortcut(world, compiled.results, compiled.known)
             if way is not None:
                 compiled.shortcuts += 1
-                cache.shortcuts.insert(0, (way, compiled))
-        outputs = compiled.run(world.arrays)
-        return compiled.results.place(outputs, world)
+                self.cache.shortcuts.insert(0, (way, compiled))
+        return compiled.results.place(compiled.run(world.arrays), world)
 
     def _compiled_for(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
-        cache = self.cache
-        while (compiled := self._found(world)) is None:
+        """The program for this world; what it takes as inputs may be found out on the way."""
+        cache, floats = self.cache, self.cache.floats_of(world)
+        world.vary(floats.varying)
+        why = ""
+        while (compiled := cache.find(world)) is None:
+            why = why or reasons.reason(world.key, world.told, [key[0] for key in cache.compiled])
+            if floats.note_changes(world):
+                world.vary(floats.varying)
+                continue
             try:
-                cache.compiled[self._key(world)] = self._compile(world, args, kwargs)
-            except NeedsNumber as error:
-                known = cache.known.setdefault(world.key_without_gradients(), set())
-                if error.number in known:
+                cache.compiled[cache.key(world)] = self._compile(world, args, kwargs, why)
+            except OtherThread:  # it is no float's fault
+                raise
+            except Exception as error:
+                if not self._learn(error, world, floats):
                     raise
-                known.add(error.number)
+                world.vary(floats.varying)
         return compiled
 
-    def _found(self, world: World) -> Compiled | None:
-        """What has been compiled for such a world."""
-        key = self._key(world)
-        if key not in self.cache.compiled:
-            # Gradients that the last step has used up are no other than none, if none is read.
-            other = self.cache.compiled.get(self._key(world, with_gradients=False))
-            if other is None or not other.results.uses_up:
-                return None
-            self.cache.compiled[key] = other
-        return self.cache.compiled[key]
+    def _learn(self, error: Exception, world: World, floats: Floats) -> bool:
+        """Note the inputs without whose numbers it can't be compiled; whether there are new ones.
 
-    def _known(self, world: World) -> list[int]:
-        return sorted(self.cache.known.get(world.key_without_gradients(), ()))
+        What else goes wrong may also be because a float was an input.
+        """
+        own = len(world.arrays) - len(world.varied)
+        varying = sorted(floats.varying)
+        if not isinstance(error, NeedsNumber):
+            floats.decide(set(varying))
+            return bool(varying)
+        if error.number >= own:
+            floats.decide({varying[error.number - own]})
+            return True
+        known = self.cache.known.setdefault(world.key_without_gradients(), set())
+        is_new = error.number not in known
+        known.add(error.number)
+        return is_new
 
-    def _key(self, world: World, with_gradients: bool = True) -> Any:
-        key = world.key if with_gradients else world.key_without_gradients()
-        return (key, *[constant_key(world.arrays[i]) for i in self._known(world)])
-
-    def _warn(self, world: World) -> None:
-        """Say what makes the function be compiled so often."""
-        last, *_ = next(reversed(self.cache.compiled))
-        log.warning(
-            "%s is compiled for the %dth time, now because of %s: each number, shape and"
-            " structure has a program of its own. Make a number that changes one of NumPy's"
-            " (optimizer.lr = np.float32(0.01)), and give all batches one shape",
-            *(self.name, MANY + 1, world.difference(last)),
-        )
-
-    def _compile(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:
-        log.info("compiling %s", self.name)
-        if len(self.programs) == MANY:
-            self._warn(world)
-        known = self._known(world)
+    def _compile(self, world: World, args: Any, kwargs: dict[str, Any], why: str) -> Compiled:
+        reasons.log.info("compiling %s: %s", self.name, why)
+        known = self.cache.known_in(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)
-        native = native_program(run.program, run.results.state)
+        scalars = [i for i, x in enumerate(world.arrays) if not isinstance(x, np.ndarray)]
+        native = native_program(run.program, run.results.state, scalars)
         return Compiled(run.program, run.results, world.kept, known, native, world.paths)

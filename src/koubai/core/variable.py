@@ -122,24 +122,8 @@ class Variable(ArrayMethods):
     def __bool__(self) -> bool:
         return bool(self._data)
 
-    # In a function that is being compiled the traced array knows what to write instead.
-
-    def __float__(self) -> float:
-        return float(self._data) if _is_traced(self._data) else super().__float__()
-
-    def __int__(self) -> int:
-        return int(self._data) if _is_traced(self._data) else super().__int__()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        x: Any = self._data if _is_traced(self._data) else super()
-        return x.__array__(dtype, copy)
-
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return sys.modules[__package__.partition(".")[0]]
-
-
-def _is_traced(x: Any) -> bool:
-    return isinstance(x, ArrayMethods)
 
 
 def array_of(x: Any) -> Any:

@@ -13,9 +13,9 @@ from compiler.random_array_programs import random_array_program
 
 import koubai
 from koubai import Variable, nn, optim
-from koubai.compiler.kernels import Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes import optimize
-from koubai.compiler.passes.fusion import CHEAP, Plan, fuse
+from koubai.compiler.passes.fusion import CHEAP, MOST_NODES, Plan, fuse
 from koubai.compiler.runtime.native import is_native
 
 RNG = np.random.default_rng(0)
@@ -174,5 +174,21 @@ def _reads(kernel: Kernel) -> list[int]:
         return [x.buffer for x in operands]
     if isinstance(kernel, Check):
         return [kernel.condition.buffer]
-    assert isinstance(kernel, Fallback)
+    assert isinstance(kernel, Scan | Draw | Fallback)
     return [x.buffer for x in kernel.operands]
+
+
+def test_a_long_chain_is_cut() -> None:
+    """Into nests of no more than may be in one, however many instructions wait for their only use;
+    and it can be compiled: the chain of a thousand is not one expression."""
+
+    def chain(x: Any) -> Any:
+        for i in range(500):
+            x = koubai.sin(x) + i
+        return x
+
+    plan = plan_of(chain, real(3))
+    sizes = [len(kernel.nodes) for kernel in plan.kernels if isinstance(kernel, Nest)]
+    assert sum(sizes) == 1000
+    assert max(sizes) <= MOST_NODES
+    assert len(sizes) < 12

@@ -36,6 +36,9 @@ from koubai.compiler.program import Instruction, Program
 MOST_NODES = 200
 """In one nest: more would not fit into registers, and take long to compile."""
 
+MOST_WAITING = MOST_NODES // 2
+"""For their only use; a long chain of instructions is placed piece by piece."""
+
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
 ARGUMENTS = frozenset({"argmax", "argmin"})
 CHEAP = frozenset(
@@ -130,6 +133,7 @@ class _Fusion:
         for i, type_ in enumerate(program.inputs):
             self._buffer(i, type_)
         self.waiting: dict[int, tuple[Node, Shape]] = {}
+        self.behind: dict[int, int] = {}  # of what waits, how many are to be computed with it
         self.products: dict[int, Product] = {}
         self.uses = _uses(program)
         n = len(program.inputs)
@@ -221,10 +225,12 @@ class _Fusion:
         node = Node(value, instruction, reading, _access(store, axes), indirect)
         if not alone:
             self._buffer(value, instruction.type)
-        if alone or through or self.uses[value] != 1:
+        behind = 1 + sum(self.behind[x.buffer] for x in reads if x.buffer in self.waiting)
+        if alone or through or self.uses[value] != 1 or behind > MOST_WAITING:
             self._place(node, lengths, alone)
         else:
             self.waiting[value] = node, lengths
+            self.behind[value] = behind
 
     def _reduction(
         self, value: int, instruction: Instruction, x: Layout, axes: Sequence[int]

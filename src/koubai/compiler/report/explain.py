@@ -15,7 +15,7 @@ from typing import Any
 
 from koubai.compiler.codegen.lanes import ELEMENTS
 from koubai.compiler.compiled import Compiled
-from koubai.compiler.kernels import Access, Check, Fallback, Kernel, Nest, Product
+from koubai.compiler.kernels import Access, Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import LINE, bytes_of, read
 from koubai.compiler.primitives import Type
@@ -31,6 +31,8 @@ PARTS = ("concat", "setitem", "scatter_add")
 KINDS: dict[type[Kernel], tuple[str, str]] = {
     Nest: ("nest", "a loop nest"),
     Product: ("product", "a product"),
+    Scan: ("scan", "a running sum"),
+    Draw: ("draw", "random numbers"),
     Check: ("check", "a check"),
     Fallback: ("numpy", "what NumPy runs"),
 }
@@ -94,7 +96,7 @@ class KernelInfo:
 
     Attributes:
         number: its place in the order.
-        kind: "nest", "product", "check" or "numpy".
+        kind: "nest", "product", "scan" (running sums), "draw" (random numbers), "check", "numpy".
         loops: what it goes over: "100 x 10", "(100, 784) @ (784, 50)".
         domain: of a nest, the lengths of its loops.
         split: of a nest, how many of them go over rows; None if rows are no unit to it.
@@ -303,6 +305,10 @@ def _why(plan: Plan, k: int) -> list[str]:
     kernel = plan.kernels[k]
     if isinstance(kernel, Product):
         return ["a product is a call of BLAS"]
+    if isinstance(kernel, Scan):
+        return ["in a running sum each element needs the one before it"]
+    if isinstance(kernel, Draw):
+        return ["random numbers are drawn by a function of their own"]
     if isinstance(kernel, Check):
         return ["the program may stop here"]
     if isinstance(kernel, Fallback):

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from koubai.compiler.codegen.schedule import Step
 from koubai.compiler.compiled import Compiled
@@ -44,16 +45,17 @@ def profiled(explanation: Explanation, compiled: Compiled, arrays: Sequence[Any]
     program = NativeProgram(compiled.native.program, chunks=1)
     program.load(arrays)
     seconds: dict[int, float] = {}
-    for kernel, run in _by_kernel(program):
-        program.execute(run)
-        if program.error[0]:
-            interpret(program.program, arrays)  # which says what is wrong
-        seconds[id(kernel)] = _seconds(program, kernel, run)
+    with threadpool_limits(1, "blas"):  # as in a call
+        for kernel, run in _by_kernel(program):
+            program.execute(run)
+            if program.error[0]:
+                interpret(program.program, arrays)  # which says what is wrong
+            seconds[id(kernel)] = _seconds(program, kernel, run)
+        total = _measured(program, program.runs) if program.runs else 0.0
     kernels = [
         replace(info, seconds=seconds.get(id(kernel), 0.0))
         for info, kernel in zip(explanation.kernels, program.plan.kernels, strict=True)
     ]
-    total = _measured(program, program.runs) if program.runs else 0.0
     return replace(explanation, kernels=kernels, seconds=total)
 
 

@@ -92,6 +92,8 @@ def _cut(x: Explanation) -> str:
 _KINDS = {
     "nest": ("loop nest", "loop nests"),
     "product": ("product", "products"),
+    "scan": ("running sum", "running sums"),
+    "draw": ("draw of random numbers", "draws of random numbers"),
     "check": ("check", "checks"),
     "numpy": ("by NumPy", "by NumPy"),
 }
@@ -202,7 +204,7 @@ def _rate(kind: str, kernels: list[KernelInfo], seconds: float) -> str:
 
 
 def _sum(x: Explanation) -> Any:
-    return Text(f"\nAll of them in a row take {(x.seconds or 0.0) * 1e6:.2f} µs")
+    return Text(f"\nOne thread runs all of them in a row in {(x.seconds or 0.0) * 1e6:.2f} µs")
 
 
 def size(n: int) -> str:

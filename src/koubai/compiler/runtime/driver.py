@@ -10,7 +10,7 @@ described by a row of words:
 
     table | steps | number of steps | inputs | outputs | most references |
     pool, or 0 | chunks | phases | marks | number of phases, 0 if one thread runs it
-    of each input:   place in the table, or -1
+    of each input:   place in the table, or -1; whether it is a scalar
     of each output:  place in the table, the input that it may replace or -1, ndim, shape, dtype
 """
 
@@ -20,7 +20,7 @@ import ctypes
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -41,6 +41,7 @@ from koubai.compiler.runtime.once import once
 
 _HEAD = 11
 _TYPE, _DATA, _FLAGS = 8, 16, 64  # offsets in an ndarray
+_VALUE = 16  # in a float, and in a scalar of NumPy's
 _USABLE = 0x1 | 0x100  # C-contiguous and aligned
 _OWN = 0x4 | 0x400  # has its memory, and may be written to
 _EMPTY = 184  # PyArray_Empty in NumPy's table of functions
@@ -91,6 +92,7 @@ class Entry:
         table: of pointers, an int64 array; its first word is the address of the error flag.
         steps: an int64 array (n, 3).
         inputs: the place in the table of each; -1 for one that is not used.
+        scalars: inputs that are Python floats or NumPy's scalars.
         pool: the words of the pool, if it has products or is shared.
         shared: how threads share it, if they do.
         references: how many an array has that only the world and the list of arrays hold.
@@ -101,6 +103,7 @@ class Entry:
         table: Any,
         steps: Any,
         inputs: Sequence[int],
+        scalars: Collection[int],
         outputs: Sequence[Output],
         pool: Any,
         shared: Shared | None,
@@ -111,7 +114,7 @@ class Entry:
         words += [len(inputs), len(outputs), references]
         words += [0 if pool is None else pool.ctypes.data]
         words += shared.words() if shared else [0] * 4
-        words += inputs
+        words += [word for i, slot in enumerate(inputs) for word in (slot, i in scalars)]
         for x, shape in zip(outputs, shapes, strict=True):
             replaces = -1 if x.replaces is None else x.replaces
             words += [x.slot, replaces, len(x.shape), shape.ctypes.data, id(x.dtype)]
@@ -263,9 +266,8 @@ def _enter_code() -> str:
     def word(i: int | str, type_: str = "i64") -> str:
         return f.op(f"load {type_}, ptr {f.op(f'getelementptr i64, ptr {d}, i64 {i}')}")
 
-    def put(slot: str, x: str) -> None:
-        at = f.op(f"getelementptr i64, ptr {table}, i64 {slot}")
-        f.do(f"store ptr {field(x, _DATA)}, ptr {at}")
+    def put(slot: str, data: str) -> None:
+        f.do(f"store ptr {data}, ptr {f.op(f'getelementptr i64, ptr {table}, i64 {slot}')}")
 
     def unless(condition: str, otherwise: str) -> None:
         goon = f.fresh("goon")
@@ -285,12 +287,22 @@ def _enter_code() -> str:
     unless(f.op(f"icmp ne ptr {results}, null"), "failed")
     with f.loop("0", inputs) as i:
         x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
-        slot = word(f.op(f"add i64 {i}, {_HEAD}"))
+        at = f.op(f"add i64 {f.op(f'shl i64 {i}, 1')}, {_HEAD}")
+        slot, is_scalar = word(at), word(f.op(f"add i64 {at}, 1"))
         with f.when(f.op(f"icmp sge i64 {slot}, 0")):
+            array, scalar, done = (f.fresh(label) for label in ("array", "scalar", "done"))
+            scalars = f.op(f"icmp ne i64 {is_scalar}, 0")
+            f.do(f"br i1 {scalars}, label %{scalar}, label %{array}")
+            f.label(scalar)
+            put(slot, f.op(f"getelementptr i8, ptr {x}, i64 {_VALUE}"))
+            f.do(f"br label %{done}")
+            f.label(array)
             unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "stopped")
             unless(has(x, _USABLE), "stopped")
-            put(slot, x)
-    first = f.op(f"add i64 {inputs}, {_HEAD}")
+            put(slot, field(x, _DATA))
+            f.do(f"br label %{done}")
+            f.label(done)
+    first = f.op(f"add i64 {f.op(f'shl i64 {inputs}, 1')}, {_HEAD}")
     with f.loop("0", outputs) as i:
         at = f.op(f"add i64 {first}, {f.op(f'mul i64 {i}, 5')}")
         slot, replaces, ndim = (word(f.op(f"add i64 {at}, {k}")) for k in range(3))
@@ -317,7 +329,7 @@ def _enter_code() -> str:
         f.label(done)
         y = f.op(f"phi ptr [ {old}, %{use} ], [ {new}, %{last} ]")
         f.op(f"call i32 @PyList_SetItem(ptr {results}, i64 {i}, ptr {y})")
-        put(slot, y)
+        put(slot, field(y, _DATA))
     error = f.op(f"load ptr, ptr {table}")
     f.do(f"store i64 0, ptr {error}")
     f.do(f"call void @run(ptr {d})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,25 +50,32 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     return is_elementwise(op, dtypes, result)
 
 
-def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> NativeProgram | None:
+def native_program(
+    program: Program, state: Sequence[tuple[int, int]] = (), scalars: Collection[int] = ()
+) -> NativeProgram | None:
     """Machine code for ``program``; None if a dtype in it is unknown to the code generator.
 
     Args:
         state: inputs, and the numbers of the outputs that take their places.
+        scalars: inputs that come as Python floats, or as scalars of NumPy's.
     """
     types = [*program.inputs, *(x.type for x in program.instructions)]
     if any(str(t.dtype) not in ELEMENTS for t in types):
         return None
-    return NativeProgram(optimize(program), state)
+    return NativeProgram(optimize(program), state, scalars)
 
 
 class NativeProgram:
     """Machine code for ``program``, cut into so many ``chunks`` where that is worth it."""
 
     def __init__(
-        self, program: Program, state: Sequence[tuple[int, int]] = (), chunks: int | None = None
+        self,
+        program: Program,
+        state: Sequence[tuple[int, int]] = (),
+        scalars: Collection[int] = (),
+        chunks: int | None = None,
     ) -> None:
-        self.program = program
+        self.program, self.scalars = program, scalars
         chunks = PROCESSORS if chunks is None else chunks
         self.plan = fuse(program, is_native)
         self.replaced = replaceable(self.plan, state)
@@ -126,7 +133,7 @@ class NativeProgram:
         if has_products:
             pool.limit_blas()
         used = pool.words if shared or has_products else None
-        return Entry(self.table, steps, places, outputs, used, shared)
+        return Entry(self.table, steps, places, self.scalars, outputs, used, shared)
 
     def _shared(self) -> Shared | None:
         """How threads share the program; None if it is all one chunk."""

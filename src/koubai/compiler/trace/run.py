@@ -15,6 +15,7 @@ from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
 from koubai.compiler.trace.graph import Graphs
+from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.results import Results
 from koubai.compiler.trace.traced import OtherThread, Trace, Traced, tracing
 from koubai.compiler.trace.world import World
@@ -54,8 +55,11 @@ def traced_run(
         OtherThread: if a part of the world has been replaced since the look at it.
     """
     trace = Trace()
-    inputs = [trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic)) for x in world.arrays]
-    traced = {id(x): inputs[i] for i, x in enumerate(world.arrays) if i not in known}
+    inputs = [_input(trace, x) for x in world.arrays]
+    arrays = world.arrays[: len(inputs) - len(world.varied)]
+    traced = {id(x): inputs[i] for i, x in enumerate(arrays) if i not in known}
+    # One float object may be at several places, of which some are inputs.
+    floats = {x.where: inputs[len(arrays) + i] for i, x in enumerate(world.varied)}
     graphs: Graphs | None = None
     token = tracing.set(True)
     try:
@@ -64,16 +68,16 @@ def traced_run(
             _refuse_replaced(before, world)
             graphs = Graphs(world)
             graphs.cut()
-            for place, contents in zip(world.containers, before, strict=True):
+            for i, (place, contents) in enumerate(zip(world.containers, before, strict=True)):
                 for key, value in contents.items():
-                    if (new := _substituted(value, traced)) is not value:
+                    if (new := floats.get((i, key), _substituted(value, traced))) is not value:
                         place.write(key, new)
                 if hidden and isinstance(place.owner, Variable):
                     place.write("grad", NOT_STORED)
         entered = [place.read() for place in world.containers]
         value = function(
-            *[_substituted(x, traced) for x in args],
-            **{name: _substituted(x, traced) for name, x in kwargs.items()},
+            *[floats.get((None, i), _substituted(x, traced)) for i, x in enumerate(args)],
+            **{n: floats.get((None, n), _substituted(x, traced)) for n, x in kwargs.items()},
         )
         try:
             results = Results(trace, inputs, world, entered, graphs, value, uses_up)
@@ -98,6 +102,12 @@ def traced_run(
                 place.restore(contents)
         trace.restored.set()
     return Run(trace.program, results, trace.met)
+
+
+def _input(trace: Trace, x: Any) -> Traced:
+    if type(x) is float:
+        return TracedFloat.input(trace, Type(np.dtype(np.float64), ()))
+    return trace.input(Type(x.dtype, x.shape), isinstance(x, np.generic))
 
 
 def _refuse_replaced(before: Iterable[dict[Any, Any]], world: World) -> None:
