@@ -7,19 +7,24 @@ import pytest
 from compiler.native.perturbed import assert_plausible, run
 from compiler.random_array_programs import random_array_program
 
-from koubai.compiler.passes import optimize
+from koubai.compiler.passes import optimize, partition
 from koubai.compiler.program import Program
+from koubai.compiler.runtime import native as native_module
 from koubai.compiler.runtime.native import NativeProgram
 
 
 @pytest.mark.parametrize("seed", range(150))
-def test_native_is_the_interpreter(seed: int) -> None:
+def test_native_is_the_interpreter(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is computed, stored and fused: integers exactly, floats but for roundings.
 
     With NaN and infinities among the numbers of two programs of three. Of every third program all
     values are outputs, so that nothing is left out. Each runs three times: on inputs that others
-    hold, twice, and on some that it may overwrite by outputs.
+    hold, twice, and on some that it may overwrite by outputs. Some are cut into chunks, as if they
+    were large.
     """
+    monkeypatch.setattr(native_module, "CHUNKS", (1, 1, 2, 3)[seed % 4])
+    monkeypatch.setattr(partition, "WORTH", 0)
+    monkeypatch.setattr(partition, "LEAST", 0)
     program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
     if seed % 3 == 2:
         program.outputs = list(range(len(program.inputs) + len(program.instructions)))
