@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from koubai.compiler.report.explain import Explanation
     from koubai.compiler.report.lower import Lowered
 
+MANY = 8
+"""Programs for one function, at which something is told: it may go on like this."""
+
 SHORTCUTS = 4
 """For one program. Worlds of one key may differ in what shortcuts know by identity."""
 
@@ -311,8 +314,19 @@ class CompiledFunction:
         known.add(error.number)
         return is_new
 
+    def _warn(self, why: str) -> None:
+        """Say what makes the function be compiled so often."""
+        reasons.log.warning(
+            "%s is compiled for the %dth time, now because %s: each shape, structure and number has"
+            " a program of its own, but for floats. Give all batches one shape, and make a number"
+            " that changes a float, or one of NumPy's",
+            *(self.name, MANY + 1, why),
+        )
+
     def _compile(self, world: World, args: Any, kwargs: dict[str, Any], why: str) -> Compiled:
         reasons.log.info("compiling %s: %s", self.name, why)
+        if len(self.programs) == MANY:
+            self._warn(why)
         known = self.cache.known_in(world)
         run = repeated_run(self.function, world, args, kwargs, known)
         verify(run.program)

@@ -46,7 +46,7 @@ def reason(key: Key, told: Sequence[str], known: Sequence[Key]) -> str:
         told: what each of its entries is about.
         known: the keys of those compiled before.
     """
-    if not known or not log.isEnabledFor(logging.INFO):
+    if not known:
         return "first call"
     nearest = min(known, key=lambda other: _distance(key, other))
     changed = [i for i, (a, b) in enumerate(zip(nearest, key, strict=False)) if a != b]

@@ -15,12 +15,13 @@ from koubai.compiler.codegen.draw import draw_code
 from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
-from koubai.compiler.codegen.nest import nest_code
+from koubai.compiler.codegen.nest import NestCodes
 from koubai.compiler.codegen.product import product_code, product_operands
 from koubai.compiler.codegen.scan import scan_code
 from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, Phases, read, written
+from koubai.compiler.primitives import dtype_name
 
 
 @dataclass
@@ -61,7 +62,7 @@ def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
     slots = {b: FIRST + i for i, b in enumerate(outside)}
 
     def dtype(buffer: int) -> str:
-        return str(plan.types[buffer].dtype)
+        return dtype_name(plan.types[buffer].dtype)
 
     def place(buffer: int, offset: int) -> list[int]:
         offset *= in_memory(Lanes(dtype(buffer), 1)).itemsize
@@ -69,11 +70,13 @@ def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
             return [WORKSPACE, memory.offsets[buffer] + offset]
         return [slots[buffer], offset]
 
+    nests = NestCodes(plan)
+
     def steps_of(kernel: Kernel) -> Iterator[Step | Fallback]:
         if isinstance(kernel, Fallback):
             yield kernel
         elif isinstance(kernel, Nest):
-            code = nest_code(kernel, plan)
+            code = nests.of(kernel)
             operands = [word for key in code.pointers for word in place(*key)]
             yield Step(code.text, operands, code.may_fail, kernel)
         elif isinstance(kernel, Product):

@@ -25,7 +25,7 @@ from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
 from koubai.compiler.passes.partition import is_worth, partition
 from koubai.compiler.passes.state import replaceable
-from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.primitives import PRIMITIVES, Type, dtype_name
 from koubai.compiler.program import Instruction, Program
 from koubai.compiler.runtime.driver import Entry, Output, Shared, drive
 from koubai.compiler.runtime.functions import addresses
@@ -34,7 +34,8 @@ from koubai.compiler.runtime.threads import PROCESSORS, pool
 
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     """Whether there is code for an instruction other than a product, on these operands."""
-    op, dtypes, result = instruction.op, [str(t.dtype) for t in types], str(instruction.type.dtype)
+    op, result = instruction.op, dtype_name(instruction.type.dtype)
+    dtypes = [dtype_name(t.dtype) for t in types]
     if op in ("getitem", "setitem"):
         return True
     if MOVED & {*dtypes, result}:
@@ -60,7 +61,7 @@ def native_program(
         scalars: inputs that come as Python floats, or as scalars of NumPy's.
     """
     types = [*program.inputs, *(x.type for x in program.instructions)]
-    if any(str(t.dtype) not in ELEMENTS for t in types):
+    if any(dtype_name(t.dtype) not in ELEMENTS for t in types):
         return None
     return NativeProgram(optimize(program), state, scalars)
 
@@ -157,8 +158,14 @@ class NativeProgram:
         if self.entry is None:
             return self._run_by_steps(inputs)
         outputs: list[Any] | None = self.entry.call(inputs)
-        if outputs is None:  # among the inputs are a number of NumPy's, a view; or it has stopped
-            outputs = self.entry.call([np.require(x, requirements=["C", "A"]) for x in inputs])
+        if outputs is None:  # among the inputs is a view, or it has stopped
+            outputs = self.entry.call(
+                [
+                    # Numbers stay as they are: native code reads them in the object itself.
+                    x if i in self.scalars else np.require(x, requirements=["C", "A"])
+                    for i, x in enumerate(inputs)
+                ]
+            )
         return interpret(self.program, inputs) if outputs is None else outputs
 
     def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
