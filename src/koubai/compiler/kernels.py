@@ -15,8 +15,8 @@ rows, over the domain (100, 10), *split* after the first axis:
             total[j] = total[j] + y[i, j]     a reduction over rows: complete after the nest
 
 A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
-numbers. A ``Check`` stops the program. A ``Fallback`` is an instruction that NumPy runs, for there
-is no code for it.
+numbers, a ``Sort`` the order of elements. A ``Check`` stops the program. A ``Fallback`` is an
+instruction that NumPy runs, for there is no code for it.
 """
 
 from __future__ import annotations
@@ -138,6 +138,23 @@ class Draw:
 
 
 @dataclass
+class Sort:
+    """The order of the elements of an operand along an axis, in C order.
+
+    Attributes:
+        bits: how many an element and its index take together.
+        scratch: a buffer for two rows of such numbers, each with one more.
+    """
+
+    value: int
+    operands: list[Layout]
+    axis: int
+    bits: int
+    scratch: int
+    instruction: Instruction
+
+
+@dataclass
 class Check:
     """Stop unless the boolean in ``condition`` is true."""
 
@@ -155,4 +172,4 @@ class Fallback:
     instruction: Instruction
 
 
-Kernel = Nest | Product | Scan | Draw | Check | Fallback
+Kernel = Nest | Product | Scan | Draw | Sort | Check | Fallback

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from koubai.compiler.kernels import Check, Kernel, Nest, Product
+from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort
 from koubai.compiler.passes.fusion import Plan
 
 LINE = 64
@@ -30,6 +30,8 @@ def written(kernel: Kernel) -> Iterator[int]:
         yield from kernel.stored
     elif not isinstance(kernel, Check):
         yield kernel.value
+        if isinstance(kernel, Sort):
+            yield kernel.scratch
 
 
 def read(kernel: Kernel) -> Iterator[int]:
