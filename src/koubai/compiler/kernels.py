@@ -80,6 +80,12 @@ class Node:
         return self.is_row and (self.is_total or not self.reduced)
 
     @property
+    def may_fail(self) -> bool:
+        """Whether it may stop the program: an index too large, an integer's negative power."""
+        is_power = self.instruction.op == "pow" and self.instruction.type.dtype.kind == "i"
+        return self.through is not None or is_power
+
+    @property
     def is_scatter(self) -> bool:
         """Whether it writes through indices, into a buffer that was made before."""
         return self.through is not None and self.instruction.op != "getitem"

@@ -27,7 +27,7 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
     for k, kernel in enumerate(plan.kernels):
         last_read.update(dict.fromkeys(read(kernel), k))
         home.update(dict.fromkeys(written(kernel), k))
-        if not isinstance(kernel, Nest) or any(node.through for node in kernel.nodes.values()):
+        if not isinstance(kernel, Nest) or any(node.may_fail for node in kernel.nodes.values()):
             last_check = k if isinstance(kernel, Check | Nest) else last_check
     found = {}
     for i, number in pairs:
