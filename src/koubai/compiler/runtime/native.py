@@ -40,7 +40,7 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
         return True
     if MOVED & {*dtypes, result}:
         return False
-    if op == "scatter_add" or op in SCANS:
+    if op in ("scatter_add", "argsort") or op in SCANS:
         return True
     if op == "random_uniform":
         return result in BITS
