@@ -76,7 +76,7 @@ class NativeProgram:
         scalars: Collection[int] = (),
         chunks: int | None = None,
     ) -> None:
-        self.program, self.scalars = program, scalars
+        self.program, self.scalars = program, frozenset(scalars)
         chunks = PROCESSORS if chunks is None else chunks
         self.plan = fuse(program, is_native)
         self.replaced = replaceable(self.plan, state)
@@ -158,8 +158,14 @@ class NativeProgram:
         if self.entry is None:
             return self._run_by_steps(inputs)
         outputs: list[Any] | None = self.entry.call(inputs)
-        if outputs is None:  # among the inputs are a number of NumPy's, a view; or it has stopped
-            outputs = self.entry.call([np.require(x, requirements=["C", "A"]) for x in inputs])
+        if outputs is None:  # among the inputs is a view; or it has stopped
+            outputs = self.entry.call(
+                [
+                    # Scalars are read where they are.
+                    x if i in self.scalars else np.require(x, requirements=["C", "A"])
+                    for i, x in enumerate(inputs)
+                ]
+            )
         return interpret(self.program, inputs) if outputs is None else outputs
 
     def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
