@@ -25,7 +25,8 @@ def reasons(caplog: Any) -> Any:
     caplog.set_level(logging.INFO, "koubai.compile")
 
     def since() -> list[str]:
-        messages = [r.getMessage() for r in caplog.records if r.name == "koubai.compile"]
+        records = [r for r in caplog.records if r.name == "koubai.compile"]
+        messages = [r.getMessage() for r in records if r.levelno == logging.INFO]
         caplog.clear()
         assert all(m.startswith("compiling ") for m in messages)
         return [m.split(": ", 1)[1] for m in messages]

@@ -15,8 +15,8 @@ rows, over the domain (100, 10), *split* after the first axis:
             total[j] = total[j] + y[i, j]     a reduction over rows: complete after the nest
 
 A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
-numbers. A ``Check`` stops the program. A ``Fallback`` is an instruction that NumPy runs, for there
-is no code for it.
+numbers, a ``Sort`` the order of elements. A ``Check`` stops the program. A ``Fallback`` is an
+instruction that NumPy runs, for there is no code for it.
 """
 
 from __future__ import annotations
@@ -78,6 +78,12 @@ class Node:
     def is_row_value(self) -> bool:
         """Whether it is computed of row values, or is a total of one."""
         return self.is_row and (self.is_total or not self.reduced)
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether it may stop the program: an index too large, an integer's negative power."""
+        is_power = self.instruction.op == "pow" and self.instruction.type.dtype.kind == "i"
+        return self.through is not None or is_power
 
     @property
     def is_scatter(self) -> bool:
@@ -142,6 +148,23 @@ class Draw:
 
 
 @dataclass
+class Sort:
+    """The order of the elements of an operand along an axis, in C order.
+
+    Attributes:
+        bits: how many an element and its index take together.
+        scratch: a buffer for two rows of such numbers, each with one more.
+    """
+
+    value: int
+    operands: list[Layout]
+    axis: int
+    bits: int
+    scratch: int
+    instruction: Instruction
+
+
+@dataclass
 class Check:
     """Stop unless the boolean in ``condition`` is true."""
 
@@ -159,4 +182,4 @@ class Fallback:
     instruction: Instruction
 
 
-Kernel = Nest | Product | Scan | Draw | Check | Fallback
+Kernel = Nest | Product | Scan | Draw | Sort | Check | Fallback

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from compiler.native.one import Array, Written, both
 
+from koubai.compiler.runtime.native import NativeProgram
+
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 ALL = ("bool", *INTEGERS, "float32", "float64")
 
@@ -41,6 +43,30 @@ def test_reciprocal(dtype: str) -> None:
     x = numbers(dtype, (3, 13))
     actual, expected = both("reciprocal", np.where(x == 0, 1, x).astype(dtype))
     np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_pow(dtype: str) -> None:
+    """Modulo the type's range."""
+    x = numbers(dtype, (3, 13))
+    y = np.abs(numbers(dtype, (3, 13), 1).astype(np.int64)).astype(dtype)
+    y = np.where(y < 0, 0, y).astype(dtype)
+    actual, expected = both("pow", x, y)
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def test_a_negative_power_is_refused() -> None:
+    """As NumPy refuses it, and nothing is overwritten; without one, the program goes on."""
+    w = Written(np.arange(13), np.arange(13), np.zeros(3))
+    w.program.outputs = [w.emit("add", 2, 2), w.emit("pow", 0, 1)]
+    native = NativeProgram(w.program, [(2, 0)])
+    assert native.entry is not None
+    state = np.ones(3)
+    with pytest.raises(ValueError, match="negative integer powers"):
+        native.run([np.arange(13), np.arange(13) - 1, state])
+    np.testing.assert_array_equal(state, np.ones(3))
+    _, power = native.run([np.arange(13), np.arange(13), state])
+    np.testing.assert_array_equal(power, np.arange(13) ** np.arange(13))
 
 
 @pytest.mark.parametrize("result", ALL)

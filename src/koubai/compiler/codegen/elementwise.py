@@ -12,6 +12,7 @@ import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.functions import FUNCTIONS
+from koubai.compiler.codegen.kernel import fail
 from koubai.compiler.codegen.lanes import Lanes
 
 ARITHMETIC = {"add": "add", "subtract": "sub", "multiply": "mul"}
@@ -31,7 +32,7 @@ FOR_ALL = {
     *("maximum", "minimum", "logical_not", "copy", "where", "cast"),
     *("isfinite", "isinf", "isnan"),
 }
-FOR_NUMBERS = {*ARITHMETIC, "negative", "reciprocal", "sign"}
+FOR_NUMBERS = {*ARITHMETIC, "negative", "pow", "reciprocal", "sign"}
 FOR_FLOATS = {"divide", "sqrt"}
 WHOLE = {"abs", "floor", "ceil", "round"}
 """What changes no boolean, and but for ``abs`` no integer."""
@@ -82,6 +83,8 @@ def elementwise(f: Emitter, op: str, t: Lanes, xs: Sequence[str], result: str) -
         return cast(f, t, x, result)
     if op in ("maximum", "minimum"):
         return _extremum(f, op, t, x, xs[1])
+    if op == "pow" and not is_float:
+        return _integer_power(f, t, x, xs[1])
     if op in _UNARY:
         return _UNARY[op](f, t, x)
     return FUNCTIONS[op](f, t, *xs)
@@ -157,6 +160,32 @@ def _truncated_to_uint64(f: Emitter, t: Lanes, x: str) -> str:
     whole = _truncated(f, t, small, signed)
     added = f.op(f"xor {signed} {whole}, {signed.constant(-(2**63))}")
     return f.op(f"select {t.of('bool')} {large}, {signed} {added}, {signed} {whole}")
+
+
+def _integer_power(f: Emitter, t: Lanes, x: str, y: str) -> str:
+    """By squaring, for each bit of the exponents up to the highest; none may be negative."""
+    bits, b = 8 * t.itemsize, t.of("bool")
+    name = f"llvm.vector.reduce.or.v{t.count}{t.element}"
+    used = y if t.count == 1 else f.op(f"call {t.element} @{name}({t} {y})")
+    if kind(t.dtype) == "i":
+        with f.when(f.op(f"icmp slt {t.element} {used}, 0")):
+            fail(f)
+    zeros = f.op(f"call {t.element} @llvm.ctlz.{t.element}({t.element} {used}, i1 false)")
+    count = f.op(f"sub i64 {bits}, {_as_int64(f, zeros, bits)}")
+    first = [(str(t), t.constant(1)), (str(t), x), (str(t), y)]
+    with f.carrying_loop("0", count, 1, first) as (_, (power, square, rest), following):
+        odd = f.op(f"trunc {t} {rest} to {b}")
+        times = f.op(f"mul {t} {power}, {square}")
+        following += [
+            f.op(f"select {b} {odd}, {t} {times}, {t} {power}"),
+            f.op(f"mul {t} {square}, {square}"),
+            f.op(f"lshr {t} {rest}, {t.constant(1)}"),
+        ]
+    return following[0]
+
+
+def _as_int64(f: Emitter, x: str, bits: int) -> str:
+    return x if bits == 64 else f.op(f"zext i{bits} {x} to i64")
 
 
 def absolute(f: Emitter, t: Lanes, x: str) -> str:

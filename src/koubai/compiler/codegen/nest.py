@@ -509,6 +509,7 @@ class _NestEmitter:
         """The instruction, on these operands."""
         op, dtypes = node.instruction.op, [self._dtype(x.buffer) for x in node.reads]
         t, result = Lanes(dtypes[-1], lanes), self._dtype(node.value)
+        self.may_fail |= node.may_fail
         if node.reduced is not None and not node.reduced:  # over axes of length 1
             return t.of(result).constant(0) if op in ARGUMENTS else cast(self.f, t, xs[0], result)
         return elementwise(self.f, op, t, xs, result)

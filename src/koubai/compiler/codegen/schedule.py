@@ -18,7 +18,8 @@ from koubai.compiler.codegen.memory import in_memory
 from koubai.compiler.codegen.nest import NestCodes
 from koubai.compiler.codegen.product import product_code, product_operands
 from koubai.compiler.codegen.scan import scan_code
-from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
+from koubai.compiler.codegen.sort import sort_code
+from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan, Sort
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, Phases, read, written
 from koubai.compiler.primitives import dtype_name
@@ -95,6 +96,11 @@ def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
             operands = [*words[0], *words[1], *place(counter.buffer, counter.offset)]
             operands += [*place(kernel.value, 0), math.prod(kernel.instruction.type.shape)]
             yield Step(draw_code(dtype(kernel.value)), operands, False, kernel)
+        elif isinstance(kernel, Sort):
+            (x,) = kernel.operands
+            operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]
+            operands += place(kernel.scratch, 0)
+            yield Step(sort_code(kernel, dtype(x.buffer)), operands, False, kernel)
         elif isinstance(kernel, Check):
             x = kernel.condition
             yield Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel)

@@ -28,6 +28,7 @@ from koubai.compiler.kernels import (
     Node,
     Product,
     Scan,
+    Sort,
 )
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Type
@@ -390,6 +391,19 @@ class _Fusion:
         self._buffer(value, instruction.type, kernel)
         return True
 
+    def _sort(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        if not self.is_native(instruction, self._types(operands)):
+            return False
+        (x,), axis = operands, instruction.params["axis"]
+        n, itemsize = x.shape[axis], self.plan.types[x.buffer].dtype.itemsize
+        bits = 64 if itemsize <= 4 and n < 2**32 else 128
+        self._extra += 1
+        scratch = self._extra
+        kernel = self._append(Sort(value, operands, axis, bits, scratch, instruction))
+        self._buffer(scratch, Type(np.dtype(np.uint64), (2, n + 1, bits // 64)), kernel)
+        self._buffer(value, instruction.type, kernel)
+        return True
+
     # Products, joins, gathers and scatters.
 
     def _product(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
@@ -671,6 +685,7 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "cumulative_sum": _Fusion._scan,
     "cumulative_prod": _Fusion._scan,
     "random_uniform": _Fusion._draw,
+    "argsort": _Fusion._sort,
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from koubai.compiler.kernels import Check, Kernel, Nest, Product
+from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort
 from koubai.compiler.passes.fusion import Plan
 
 Phases = list[list[list[Kernel]]]
@@ -34,6 +34,8 @@ def written(kernel: Kernel) -> Iterator[int]:
         yield from {kernel.nodes[value].store.buffer for value in kernel.stored}
     elif not isinstance(kernel, Check):
         yield kernel.value
+        if isinstance(kernel, Sort):
+            yield kernel.scratch
 
 
 def read(kernel: Kernel) -> Iterator[int]:

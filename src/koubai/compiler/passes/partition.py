@@ -283,5 +283,5 @@ def _totals_over_rows(kernel: Kernel) -> list[Node]:
 def _may_stop(kernel: Kernel) -> bool:
     """Whether the program may stop after it."""
     if isinstance(kernel, Nest):
-        return any(node.through for node in kernel.nodes.values())
+        return any(node.may_fail for node in kernel.nodes.values())
     return isinstance(kernel, Check)

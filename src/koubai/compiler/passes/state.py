@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from koubai.compiler.kernels import Check, Nest
+from koubai.compiler.kernels import Check, Fallback, Nest
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import added_to, read, written
 
@@ -28,8 +28,10 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
         last_read.update(dict.fromkeys(read(kernel), k))
         for buffer in written(kernel):
             home.setdefault(buffer, k)  # it may be zero first, and then added to
-        if not isinstance(kernel, Nest) or any(node.through for node in kernel.nodes.values()):
-            last_check = k if isinstance(kernel, Check | Nest) else last_check
+        if isinstance(kernel, Check | Fallback) or (
+            isinstance(kernel, Nest) and any(node.may_fail for node in kernel.nodes.values())
+        ):
+            last_check = k
     found = {}
     for i, number in pairs:
         buffer = plan.outputs[number]

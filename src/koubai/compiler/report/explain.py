@@ -15,7 +15,17 @@ from typing import Any
 
 from koubai.compiler.codegen.lanes import ELEMENTS
 from koubai.compiler.compiled import Compiled
-from koubai.compiler.kernels import Access, Check, Draw, Fallback, Kernel, Nest, Product, Scan
+from koubai.compiler.kernels import (
+    Access,
+    Check,
+    Draw,
+    Fallback,
+    Kernel,
+    Nest,
+    Product,
+    Scan,
+    Sort,
+)
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import LINE, bytes_of, read
 from koubai.compiler.primitives import Type
@@ -33,6 +43,7 @@ KINDS: dict[type[Kernel], tuple[str, str]] = {
     Product: ("product", "a product"),
     Scan: ("scan", "a running sum"),
     Draw: ("draw", "random numbers"),
+    Sort: ("sort", "a sort"),
     Check: ("check", "a check"),
     Fallback: ("numpy", "what NumPy runs"),
 }

@@ -40,7 +40,7 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
         return True
     if MOVED & {*dtypes, result}:
         return False
-    if op == "scatter_add" or op in SCANS:
+    if op in ("scatter_add", "argsort") or op in SCANS:
         return True
     if op == "random_uniform":
         return result in BITS
@@ -158,8 +158,14 @@ class NativeProgram:
         if self.entry is None:
             return self._run_by_steps(inputs)
         outputs: list[Any] | None = self.entry.call(inputs)
-        if outputs is None:  # among the inputs are a number of NumPy's, a view; or it has stopped
-            outputs = self.entry.call([np.require(x, requirements=["C", "A"]) for x in inputs])
+        if outputs is None:  # among the inputs is a view, or it has stopped
+            outputs = self.entry.call(
+                [
+                    # Numbers stay as they are: native code reads them in the object itself.
+                    x if i in self.scalars else np.require(x, requirements=["C", "A"])
+                    for i, x in enumerate(inputs)
+                ]
+            )
         return interpret(self.program, inputs) if outputs is None else outputs
 
     def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
