@@ -53,7 +53,7 @@ def namespace(*xs: Array) -> Any:
 
 def is_variable(x: object) -> bool:
     """Whether ``x`` is a Variable; the class itself is built on this file."""
-    return hasattr(x, "creator")
+    return hasattr(type(x), "creator")
 
 
 def is_array(x: object) -> bool:

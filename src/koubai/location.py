@@ -57,8 +57,7 @@ def file_and_line(location: Location) -> str:
 
 def _line(location: Location) -> int:
     code, offset = location
-    # The instruction at the offset: positions come one for each two bytes of bytecode.
-    for position, (line, *_) in enumerate(code.co_positions()):
-        if position * 2 == offset and line is not None:
+    for start, stop, line in code.co_lines():
+        if start <= offset < stop and line is not None:
             return line
     return code.co_firstlineno

@@ -99,7 +99,8 @@ def _result_dtype(name: str, types: Sequence[Type]) -> np.dtype[Any]:
 
 def _elementwise(name: str, run: Callable[..., Any] | None = None) -> Primitive:
     def infer(*types: Type) -> Type:
-        shape = np.broadcast_shapes(*(type_.shape for type_ in types))
+        shapes = {type_.shape for type_ in types}
+        shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
         return Type(_result_dtype(name, types), shape)
 
     return Primitive(infer, run or getattr(np, name))
