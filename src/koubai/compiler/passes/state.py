@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from koubai.compiler.kernels import Check, Nest, Product
+from koubai.compiler.kernels import Check, Fallback, Nest, Product
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import read, written
 
@@ -27,8 +27,10 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
     for k, kernel in enumerate(plan.kernels):
         last_read.update(dict.fromkeys(read(kernel), k))
         home.update(dict.fromkeys(written(kernel), k))
-        if not isinstance(kernel, Nest) or any(node.may_fail for node in kernel.nodes.values()):
-            last_check = k if isinstance(kernel, Check | Nest) else last_check
+        if isinstance(kernel, Check | Fallback) or (
+            isinstance(kernel, Nest) and any(node.may_fail for node in kernel.nodes.values())
+        ):
+            last_check = k
     found = {}
     for i, number in pairs:
         buffer = plan.outputs[number]

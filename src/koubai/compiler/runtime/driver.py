@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -90,9 +90,9 @@ class Entry:
         self._kept = table, steps, shapes, outputs
 
 
-def drive(table: Any, steps: Any) -> None:
-    """Run ``steps``, an int64 array (n, 3)."""
-    _drive()(table.ctypes.data, steps.ctypes.data, len(steps))
+def prepared(table: Any, steps: Any) -> Callable[[], None]:
+    """A function that runs ``steps``, an int64 array (n, 3); it does not keep the arrays."""
+    return functools.partial(_drive(), table.ctypes.data, steps.ctypes.data, len(steps))
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from koubai.compiler.passes.memory import LINE, plan_memory
 from koubai.compiler.passes.state import replaceable
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
-from koubai.compiler.runtime.driver import Entry, Output, drive
+from koubai.compiler.runtime.driver import Entry, Output, prepared
 from koubai.compiler.runtime.functions import addresses
 
 
@@ -58,8 +58,18 @@ def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> N
     return NativeProgram(optimize(program), state)
 
 
+Run = Callable[[list[Any], list[Any]], None]
+"""A part of a program, on the arrays of its inputs and its outputs."""
+View = Callable[[list[Any], list[Any]], Any]
+"""An array for a layout, of those of a call or of the program's own memory."""
+
+
 class NativeProgram:
-    """Machine code for ``program``."""
+    """Machine code for ``program``.
+
+    The first steps are run by ``entry``, which also makes the outputs; mostly there are no others.
+    ``later`` are what NumPy runs, and the steps after that.
+    """
 
     def __init__(self, program: Program, state: Sequence[tuple[int, int]] = ()) -> None:
         self.program = program
@@ -72,31 +82,40 @@ class NativeProgram:
         self.table = np.zeros(FIRST + len(self.schedule.slots), np.int64)
         self.table[ERROR] = self.error.ctypes.data
         self.table[WORKSPACE] = self.workspace.ctypes.data + self.start
+        for b, slot in self.schedule.slots.items():
+            if b in self.plan.constants:
+                self.table[slot] = self.plan.constants[b].ctypes.data
         self.lock = threading.Lock()
-        self.buffers: dict[int, Any] = {}
-        for b, value in self.plan.constants.items():
-            self._set(b, value)
-        self.runs = self._runs()
         self.replaced = replaceable(self.plan, state)
-        is_one_run = len(self.runs) == 1 and not isinstance(self.runs[0], Fallback)
-        self.entry = self._entry(self.runs[0]) if is_one_run else None
+        self.parts = self._parts()
+        self.entry = self._entry(self.parts[0])
+        self.later = [
+            self._by_numpy(x) if isinstance(x, Fallback) else self._driven(x)
+            for x in self.parts[1:]
+        ]
 
-    def _runs(self) -> list[Any]:
-        """The steps, as words for ``drive``, between those that NumPy runs."""
+    def _parts(self) -> list[Any]:
+        """The steps, as words for ``drive``, between those that NumPy runs; the first may be none.
+
+        >>> native._parts()
+        [array([[140192, 5680, 0]]), Fallback(...), array([[141376, 5712, 0], [140192, 5768, 0]])]
+        """
         steps = [step for step in self.schedule.steps if isinstance(step, Step)]
         functions = addresses(step.code for step in steps)
         self.operands = np.array([word for step in steps for word in step.operands], np.int64)
-        runs: list[Any] = []
-        rows: list[tuple[int, int, int]] = []
+        parts: list[Any] = [[]]
         at = self.operands.ctypes.data
         for step in self.schedule.steps:
             if isinstance(step, Fallback):
-                runs += [np.array(rows, np.int64), step] if rows else [step]
-                rows = []
+                parts += [step, []]
             else:
-                rows.append((functions[step.code], at, step.may_fail))
+                parts[-1].append((functions[step.code], at, step.may_fail))
                 at += 8 * len(step.operands)
-        return [*runs, np.array(rows, np.int64)] if rows else runs
+        return [
+            np.array(part, np.int64) if isinstance(part, list) else part
+            for i, part in enumerate(parts)
+            if i == 0 or part
+        ]
 
     def _entry(self, steps: Any) -> Entry:
         slots, outputs = self.schedule.slots, []
@@ -113,50 +132,61 @@ class NativeProgram:
         An array in ``inputs`` that nobody holds but the list and one other place is overwritten by
         the output that replaces it.
         """
-        if self.entry is not None:
-            outputs: list[Any] | None = self.entry.call(inputs)
-            if outputs is not None:
-                return outputs
-        return self._run_by_steps(inputs)
+        outputs = self._run(inputs)
+        if outputs is None:
+            outputs = self._run([np.require(x, requirements=["C", "A", "E"]) for x in inputs])
+        if outputs is None:
+            return interpret(self.program, inputs)  # which says what is wrong
+        return outputs
 
-    def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
+    def _run(self, inputs: list[Any]) -> list[Any] | None:
+        """The outputs; None if an array is not in C order, or the program has stopped."""
+        outputs: list[Any] | None
+        if not self.later:
+            outputs = self.entry.call(inputs)
+            return outputs
         with self.lock:
-            for i, x in enumerate(inputs):
-                self._set(i, np.asarray(x, order="C"))
-            for b in self.plan.outputs:
-                type_ = self.plan.types[b]
-                self._set(b, np.empty(type_.shape, type_.dtype))
-            self.error[0] = 0
-            for run in self.runs:
-                if isinstance(run, Fallback):
-                    self._run_by_numpy(run)
-                else:
-                    drive(self.table, run)
+            outputs = self.entry.call(inputs)
+            if outputs is None:
+                return None
+            for part in self.later:
+                part(inputs, outputs)
                 if self.error[0]:
-                    return interpret(self.program, inputs)  # which says what is wrong
-            return [self.buffers[b] for b in self.plan.outputs]
+                    return None
+            return outputs
 
-    def _set(self, buffer: int, x: Any) -> None:
-        if buffer in self.schedule.slots:
-            self.buffers[buffer] = x
-            self.table[self.schedule.slots[buffer]] = x.ctypes.data
+    def _driven(self, steps: Any) -> Run:
+        run = prepared(self.table, steps)
+        return lambda inputs, outputs: run()
 
-    def _run_by_numpy(self, step: Fallback) -> None:
+    def _by_numpy(self, step: Fallback) -> Run:
+        function, params = PRIMITIVES[step.instruction.op].run, step.instruction.params
         operands = [self._view(x) for x in step.operands]
-        result = PRIMITIVES[step.instruction.op].run(*operands, **step.instruction.params)
-        if step.value in self.schedule.slots:
-            shape = self.plan.types[step.value].shape  # a program may give it another as output
-            self._set(step.value, np.array(result, order="C").reshape(shape))
-        else:
-            self._view(whole(step.value, step.instruction.type.shape))[...] = result
+        result = self._view(whole(step.value, step.instruction.type.shape))
 
-    def _view(self, x: Layout) -> Any:
-        """A layout of a buffer as an array."""
-        dtype = self.plan.types[x.buffer].dtype
-        if x.buffer in self.schedule.slots:
-            flat = self.buffers[x.buffer].reshape(-1)
-        else:
-            rest = self.workspace[self.start + self.memory.offsets[x.buffer] :]
-            flat = rest[: len(rest) // dtype.itemsize * dtype.itemsize].view(dtype)
-        strides = [step * dtype.itemsize for step in x.strides]
-        return np.lib.stride_tricks.as_strided(flat[x.offset :], x.shape, strides)
+        def run(inputs: list[Any], outputs: list[Any]) -> None:
+            arrays = [view(inputs, outputs) for view in operands]
+            result(inputs, outputs)[...] = function(*arrays, **params)
+
+        return run
+
+    def _view(self, x: Layout) -> View:
+        """A layout of a buffer as an array: made now, if the buffer is the same in all calls."""
+        type_, b = self.plan.types[x.buffer], x.buffer
+        size = type_.dtype.itemsize
+        offset, strides = x.offset * size, tuple(step * size for step in x.strides)
+
+        def made(memory: Any, start: int = 0) -> Any:
+            return np.ndarray(x.shape, type_.dtype, memory, start + offset, strides)
+
+        if b in self.memory.offsets or b in self.plan.constants:
+            if b in self.plan.constants:
+                fixed = made(self.plan.constants[b])
+            else:
+                fixed = made(self.workspace, self.start + self.memory.offsets[b])
+            return lambda inputs, outputs: fixed
+        is_whole = x == whole(b, type_.shape)
+        if b in self.plan.outputs:
+            number = self.plan.outputs.index(b)
+            return lambda inputs, outputs: outputs[number] if is_whole else made(outputs[number])
+        return lambda inputs, outputs: inputs[b] if is_whole else made(inputs[b])
