@@ -77,6 +77,15 @@ def test_inputs_that_do_not_lie_in_order() -> None:
         np.testing.assert_array_equal(x, copy)
 
 
+def test_nothing_after_the_end() -> None:
+    """A view of an empty array begins where it has no memory."""
+    w = Written(np.zeros((0, 4, 3)))
+    part = w.emit("getitem", 0, index=(slice(None), slice(1, None)))
+    w.program.outputs = [w.emit("inv", part)]
+    (y,) = NativeProgram(w.program).run([np.zeros((0, 4, 3))])
+    assert y.shape == (0, 3, 3)
+
+
 def test_threads_do_not_mix_their_calls() -> None:
     """Though NumPy lets others run while it works, and all calls share one workspace."""
     w = Written(np.zeros((60, 60)))

@@ -177,6 +177,8 @@ class NativeProgram:
         offset, strides = x.offset * size, tuple(step * size for step in x.strides)
 
         def made(memory: Any, start: int = 0) -> Any:
+            if 0 in x.shape:  # it may begin after the end
+                return np.empty(x.shape, type_.dtype)
             return np.ndarray(x.shape, type_.dtype, memory, start + offset, strides)
 
         if b in self.memory.offsets or b in self.plan.constants:
