@@ -60,6 +60,7 @@ def run(code: str, scope: dict[str, Any]) -> None:
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_examples(path: Path) -> None:
     """Each block runs by itself, or says in its first line that it continues those above."""

@@ -24,6 +24,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
     """Every module can be imported, and every example in a docstring gives what it shows."""

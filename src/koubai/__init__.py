@@ -160,6 +160,7 @@ __all__ = [
     "floor",
     "full_like",
     "gelu",
+    "get_threads",
     "getitem",
     "grad",
     "greater",
@@ -226,6 +227,7 @@ __all__ = [
     "roll",
     "round",
     "scatter_add",
+    "set_threads",
     "setitem",
     "shape",
     "sigmoid",
@@ -271,10 +273,15 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from koubai.checking import check, explain_grad, watch
+    from koubai.compiler.runtime.threads import get_threads, set_threads
 
 
 def __getattr__(name: str) -> _Any:
-    """Checking is imported when it is first used: it is a third of the package."""
+    """Checking is imported when it is first used: it is a third of the package. Threads, too."""
+    if name in ("get_threads", "set_threads"):
+        from koubai.compiler.runtime import threads
+
+        return getattr(threads, name)
     if name in ("check", "explain_grad", "watch"):
         from koubai import checking
 

@@ -89,6 +89,12 @@ STANDARD_KEYWORDS = {"a_min": "min", "a_max": "max", "ddof": "correction"}
 MODULES = ("numpy", "numpy.lib.stride_tricks", None)
 
 
+def _inner(x: Any) -> ArrayMethods | None:
+    """The array in a Variable, if it has these methods too."""
+    inner = getattr(type(x), "data", None) and x.data
+    return inner if isinstance(inner, ArrayMethods) else None
+
+
 class ArrayMethods:
     """The operators, ndarray methods and NumPy protocols of an object with a namespace."""
 
@@ -143,16 +149,23 @@ class ArrayMethods:
         return (self[i] for i in range(len(self)))
 
     # What would turn it into plain numbers is refused: nothing leaves the graph, or the trace,
-    # silently.
+    # silently. In a function that is being compiled, the traced array in a Variable knows best
+    # what to write instead.
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if (inner := _inner(self)) is not None:
+            return inner.__array__(dtype, copy)
         several = "; to make one array of several write np.stack(...)"
         raise TypeError(self.cannot.format(function="np.array()") + several)
 
     def __float__(self) -> float:
+        if (inner := _inner(self)) is not None:
+            return float(inner)
         raise TypeError(self.cannot.format(function="float()"))
 
     def __int__(self) -> int:
+        if (inner := _inner(self)) is not None:
+            return int(inner)
         raise TypeError(self.cannot.format(function="int()"))
 
     def __reduce_ex__(self, protocol: Any) -> Any:

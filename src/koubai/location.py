@@ -44,13 +44,21 @@ def caller() -> Location:
 
 def describe_location(location: Location) -> str:
     """``train.py:12, in step: y = matmul(x, W)``."""
+    code, line = location[0], _line(location)
+    source = linecache.getline(code.co_filename, line).strip()
+    where = f"{file_and_line(location)}, in {code.co_name}"
+    return f"{where}: {source[:80]}" if source else where
+
+
+def file_and_line(location: Location) -> str:
+    """``train.py:12``."""
+    return f"{Path(location[0].co_filename).name}:{_line(location)}"
+
+
+def _line(location: Location) -> int:
     code, offset = location
     # The instruction at the offset: positions come one for each two bytes of bytecode.
     for position, (line, *_) in enumerate(code.co_positions()):
         if position * 2 == offset and line is not None:
-            break
-    else:
-        line = code.co_firstlineno
-    source = linecache.getline(code.co_filename, line).strip()
-    where = f"{Path(code.co_filename).name}:{line}, in {code.co_name}"
-    return f"{where}: {source[:80]}" if source else where
+            return line
+    return code.co_firstlineno

@@ -20,7 +20,7 @@ def test_help_names_every_command(koubai: Command) -> None:
     """--help shows the commands with a line each, and examples; lines fit a terminal."""
     status, out, _ = koubai("--help")
     assert status == 0
-    for text in ("train ", "predict ", "check ", "examples:", "koubai train --help"):
+    for text in ("train ", "predict ", "check ", "cache ", "examples:", "koubai train --help"):
         assert text in out
     assert max(map(len, out.splitlines())) <= 80
 
@@ -31,6 +31,7 @@ def test_help_names_every_command(koubai: Command) -> None:
         ("train", "--epochs --batch-size --lr --hidden --seed --out --data"),
         ("predict", "RUN IMAGE"),
         ("check", "FILE[:NAME] --seed --timeout"),
+        ("cache", "--clear"),
     ],
 )
 def test_help_of_commands(koubai: Command, command: str, options: str) -> None:

@@ -790,3 +790,41 @@ def test_keys_of_dicts_that_are_made() -> None:
         assert_same(fresh.data, X * i)
         assert_untraced((state, made, old))
     assert len(f.programs) == 1
+
+
+def test_a_function_that_is_compiled_again_and_again_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Once, at the ninth program: the user's name of what changes, and what to do about it."""
+
+    @koubai.compile
+    def double(x: Any) -> Any:
+        return x * 2
+
+    for i in range(8):
+        double(np.ones(i))
+    assert not caplog.records
+    for i in range(8, 12):
+        double(np.ones(i))
+    (message,) = caplog.messages
+    assert message.startswith("double is compiled for the 9th time, now because argument 0 was")
+    assert "float64[8] now" in message
+    assert "Give all batches one shape" in message
+
+
+def test_a_schedule_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A float that changes is an input."""
+    v = Variable(np.ones(3, np.float32))
+    optimizer = optim.SGD([v], lr=1.0)
+
+    @koubai.compile
+    def step(x: Any) -> None:
+        koubai.sum(v * x).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    for i in range(20):
+        optimizer.lr = 0.5**i
+        step(np.ones(3, np.float32))
+    assert len(step.programs) == 2
+    assert not caplog.messages

@@ -209,6 +209,44 @@ def test_the_books_network(only_shortcuts: Any) -> None:
         assert_same(expected.params, net.params, f"call {i}")
 
 
+def test_state_is_named() -> None:
+    """Which output takes the place of which input: for the runtime, which may reuse its memory.
+
+    Not where the old array is a result too, or the new one is at two places, or inside a tuple.
+    """
+    step, _ = make_training()
+    compiled = koubai.compile(step)
+    for i in range(2):
+        compiled(*batch(i))
+    (_, entry), *_ = compiled.cache.shortcuts
+    world = World(step, batch(0), {})
+    pairs = {world.paths[i]: o for i, o in entry.results.state}
+    assert len(pairs) == len(set(pairs.values())) == 4 * 3 + 1  # data, m, v; and t
+    assert all("argument" not in path for path in pairs)
+    types = entry.program
+    for i, o in entry.results.state:
+        assert types.inputs[i] == types.type_of(types.outputs[o])
+
+    box = SimpleNamespace(**{name: X + i for i, name in enumerate("abcdefg")})
+
+    def f(x: Any) -> Any:
+        old = box.a
+        box.a = box.a + x  # the old one is returned
+        box.b = box.c = box.b * x  # at two places
+        box.d = (box.d + 1, 1)  # inside a tuple
+        box.e = box.e - x
+        box.f = box.f.sum()  # of another type
+        box.g += x  # in place
+        return old
+
+    compiled = koubai.compile(f)
+    compiled(X)
+    (entry,) = compiled.cache.compiled.values()
+    box = SimpleNamespace(**{name: X + i for i, name in enumerate("abcdefg")})
+    world = World(f, (X,), {})
+    assert [world.paths[i] for i, _ in entry.results.state] == ["box.e"]
+
+
 def test_methods(only_shortcuts: Any) -> None:
     """A compiled method, of several objects, and arguments of all kinds."""
 
@@ -272,6 +310,66 @@ def test_arrays_that_are_one(only_shortcuts: Any) -> None:
     f(X + 1, X)
     with pytest.raises(LongWay):
         f(X, X)
+
+
+def test_changes_of_every_kind_of_container(only_shortcuts: Any) -> None:
+    """More elements, fewer, others, another order, the same twice: the shortcut says no."""
+    a, b = {"x": X}, {"x": X + 1}
+    box: dict[str, Any] = {
+        "ordered": OrderedDict(a=1, b=X, c=2),
+        "deque": deque([1, X]),
+        "set": {1, 2},
+        "two": [a, b],
+        "method": a.get,
+        "weak": weakref.ref(Net),
+        "twins": [[1], [1]],
+        "pair": (1, 2),
+        "keys": {1: 5, 0.0: 6, "text": 7},
+    }
+    twin = box["twins"][0]
+
+    def change(name: str, new: Any) -> Any:
+        box[name], old = new, box[name]
+        return lambda: box.update({name: old})
+
+    def run(f: Any, undo: Any) -> Any:
+        f()
+        return undo
+
+    f = koubai.compile(lambda x: x + len(box["ordered"]))
+    f(X + 2)
+    only_shortcuts()
+    ordered, recent, numbers = box["ordered"], box["deque"], box["set"]
+    changes = [
+        lambda: run(lambda: ordered.update(d=3), lambda: ordered.pop("d")),
+        lambda: run(lambda: ordered.move_to_end("a"), lambda: ordered.move_to_end("a", last=False)),
+        lambda: run(lambda: ordered.update(a=2), lambda: ordered.update(a=1)),
+        lambda: run(lambda: recent.append(1), recent.pop),
+        lambda: run(lambda: recent.rotate(1), lambda: recent.rotate(-1)),
+        lambda: run(lambda: numbers.add(3), lambda: numbers.remove(3)),
+        lambda: run(lambda: numbers.remove(2), lambda: numbers.add(2)),
+        lambda: change("set", frozenset(numbers)),
+        lambda: change("two", [a, a]),
+        lambda: change("two", [b, a, a]),
+        lambda: change("two", (a, b)),
+        lambda: change("method", b.get),
+        lambda: change("method", a.items),
+        lambda: change("weak", weakref.ref(Slots)),
+        lambda: change("twins", [twin, twin]),
+        lambda: change("pair", Pair(1, 2)),
+        lambda: change("keys", {True: 5, 0.0: 6, "text": 7}),
+        lambda: change("keys", {1: 5, -0.0: 6, "text": 7}),
+        lambda: change("keys", {1: 5, 0.0: 6, "test": 7}),
+        lambda: change("keys", {12345: 5, 0.0: 6, "text": 7}),
+        lambda: change("ordered", dict(ordered)),
+        lambda: change("deque", list(recent)),
+    ]
+    for i, do in enumerate(changes):
+        undo = do()
+        with pytest.raises(LongWay):
+            f(X + 2)
+        undo()
+        assert_same(f(X + 2), X + 5, f"change {i}")
 
 
 def test_many_objects(only_shortcuts: Any) -> None:
@@ -455,8 +553,6 @@ def test_without_shortcuts(monkeypatch: Any) -> None:
 def native_look(world: World) -> Any:
     """The native walk that a world's looks stand for."""
     assert world.looks.complete
-    for i, place in enumerate(world.looks.arrays):
-        world.looks.take(place, i)
     return walker.looker(world.looks.words, world.looks.places, len(world.arrays), 0)
 
 

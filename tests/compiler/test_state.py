@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from collections import OrderedDict, deque
 from types import SimpleNamespace
 from typing import Any
@@ -375,6 +378,88 @@ def test_user_code_is_not_run_by_the_walk() -> None:
     compiled = koubai.compile(lambda x: x * proud.w + strict["w"])
     compiled(X)
     assert calls == []
+
+
+def test_a_thread_that_needs_what_another_traces() -> None:
+    """It waits until the other has run on traced arrays: the same model, in two functions."""
+    started, go_on = threading.Event(), threading.Event()
+    layer = nn.Linear(3, 2, rng=np.random.default_rng(0))
+    x = X.astype(np.float32)
+
+    def slow(x: Any) -> Any:
+        started.set()
+        assert go_on.wait(10)
+        return layer(x)
+
+    results: dict[str, Any] = {}
+
+    def call(name: str, f: Any) -> threading.Thread:
+        thread = threading.Thread(target=lambda: results.update({name: f(x)}))
+        thread.start()
+        return thread
+
+    known = koubai.compile(lambda x: layer(x) * 3)
+    known(x)
+    threads = [call("slow", koubai.compile(slow))]
+    assert started.wait(10)
+    threads += [call("new", koubai.compile(lambda x: layer(x) * 2)), call("known", known)]
+    time.sleep(0.05)
+    assert not results
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    expected = layer(x).data
+    assert_same(results["slow"].data, expected)
+    assert_same(results["new"].data, expected * 2)
+    assert_same(results["known"].data, expected * 3)
+    assert_untraced((layer, x))
+
+
+def test_threads_that_start_at_once() -> None:
+    """In a new process: what is made once is made by one thread, and LLVM serves one at a time."""
+    code = """if True:
+        import threading
+        import numpy as np
+        import koubai
+
+        X = np.arange(12.0).reshape(3, 4)
+        functions = [lambda x: np.exp(x) @ x.T, lambda x: np.tanh(x).sum(), lambda x: x[::2] * 2]
+        functions = [*functions, *functions]
+        barrier = threading.Barrier(len(functions))
+
+        def call(f):
+            barrier.wait()
+            compiled = koubai.compile(f)
+            for i in range(3):
+                np.testing.assert_allclose(compiled(X + i), f(X + i))
+            right.append(f)
+
+        right = []
+        threads = [threading.Thread(target=call, args=(f,)) for f in functions]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert len(right) == len(functions)
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.native
+def test_a_process_that_is_forked_off() -> None:
+    """It runs what was compiled before, and compiles anew."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("fork")
+    f = koubai.compile(lambda x: x[:, None] @ np.exp(x)[None])
+    g = koubai.compile(lambda x: np.tanh(x) + 1)
+    expected = f(X)
+    receiver, sender = context.Pipe()
+    process = context.Process(target=lambda: sender.send((f(X), g(X))))
+    process.start()
+    assert receiver.poll(20)
+    old, new = receiver.recv()
+    process.join()
+    assert_same(old, expected)
+    assert_same(new, g(X))
 
 
 def test_two_threads() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from koubai import __version__
 from koubai.cli.arguments import ArgumentParser
+from koubai.cli.cache import add_parser as add_cache
 from koubai.cli.check import add_parser as add_check
 from koubai.cli.errors import CommandError
 from koubai.cli.predict import add_parser as add_predict
@@ -70,6 +71,6 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
-    for add in (add_train, add_predict, add_check):
+    for add in (add_train, add_predict, add_check, add_cache):
         add(commands)
     return parser

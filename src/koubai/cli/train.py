@@ -30,8 +30,8 @@ from koubai.training import Interrupt, JsonLines, accuracy, catch_interrupt, tra
 DESCRIPTION = """\
 Train a network of one hidden layer (784 pixels, rectifiers, 10 digits) on
 MNIST, which comes with the package, by backpropagation and stochastic gradient
-descent. The whole step is compiled before the first; --eager runs it operation by
-operation, to the same accuracy.
+descent. The training step is compiled to machine code; with --eager it runs
+operation by operation, slower and to the same accuracy.
 
 The run folder gets log.jsonl (a line an epoch), model.safetensors (the
 parameters) and curve.png (if matplotlib is installed). Ctrl-C ends a run early
@@ -101,13 +101,13 @@ def add_parser(commands: Any) -> None:
     add(
         "--eager",
         action="store_true",
-        help="don't compile the step; slower",
+        help="don't compile the training step; slower",
     )
     add(
         "--watch",
         action="store_true",
-        help="stop at the first NaN or Inf and explain where it comes from; implies --eager;"
-        " slower still",
+        help="stop at the first NaN or Inf and explain where it comes from; the step is not"
+        " compiled then, and slower still",
     )
     parser.set_defaults(run=run)
 

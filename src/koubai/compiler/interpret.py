@@ -1,7 +1,7 @@
 """The interpreter: runs an array program with NumPy, one instruction after the other.
 
-It is the meaning of a program: what generated code is held against, and what runs where there is
-no code generator.
+It is the meaning of a program: what generated code is held against, and what runs where native code
+can't (a dtype that it has none for, ``koubai.watch``) or has stopped, to say what is wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ instruction. While there is one, programs must run here, whatever else could run
 def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
     """The outputs of ``program`` for ``inputs``, NumPy arrays of the program's input types.
 
+    A Python float stands for a 0-d float64 array.
     A value is dropped after its last use, so memory peaks where eager execution's does.
 
     Raises:
@@ -32,6 +33,7 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
             (``raise_unless``); what else NumPy raises, an IndexError for instance. All with the
             user's line.
     """
+    inputs = [np.float64(x) if type(x) is float else x for x in inputs]
     for i, (array, type_) in enumerate(zip(inputs, program.inputs, strict=True)):
         if array.dtype != type_.dtype or array.shape != type_.shape:
             raise ValueError(f"input %{i} must be {type_}, not {array.dtype}{list(array.shape)}")

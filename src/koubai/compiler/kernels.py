@@ -113,6 +113,9 @@ class Product:
 
     So the sum of two products is one kernel after the other, and the update of a weight by its
     gradient none at all.
+
+    Attributes:
+        before: the values that were computed on the way: ``a @ b``, and that times ``alpha``.
     """
 
     value: int
@@ -122,6 +125,7 @@ class Product:
     instruction: Instruction
     alpha: float = 1.0
     addend: Layout | None = None
+    before: tuple[int, ...] = ()
 
 
 @dataclass

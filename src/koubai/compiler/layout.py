@@ -71,7 +71,7 @@ def broadcast(x: Layout, shape: Shape) -> Layout:
         0 if n == 1 and n != length else stride
         for n, stride, length in zip(x.shape, x.strides, shape[new:], strict=True)
     ]
-    return replace(x, shape=shape, strides=(*[0] * new, *strides))
+    return Layout(x.buffer, x.offset, shape, (*[0] * new, *strides))
 
 
 def indexed(x: Layout, index: Sequence[Any]) -> Layout:

@@ -7,6 +7,7 @@ else is composed of them.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ import numpy as np
 
 from koubai import arrays
 from koubai.arrays import random_uniform
+
+
+@functools.cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """``str(dtype)``, which takes NumPy longer than all else that is done with a type."""
+    return str(dtype)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Type:
             arrays.as_array(np.broadcast_to(np.empty((), self.dtype), self.shape))  # says what
 
     def __str__(self) -> str:
-        return f"{self.dtype}{list(self.shape)}"
+        return f"{dtype_name(self.dtype)}{list(self.shape)}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ def loop(name: str, dtypes: Sequence[Any]) -> tuple[np.dtype[Any], ...]:
     >>> loop("exp", [np.dtype("int64")])
     (dtype('float64'), dtype('float64'))
     """
+    return _loop(name, *dtypes)
+
+
+@functools.lru_cache(maxsize=None, typed=True)  # int is not the same as np.dtype(int)
+def _loop(name: str, *dtypes: Any) -> tuple[np.dtype[Any], ...]:
     resolved: tuple[np.dtype[Any], ...] = _ufunc(name).resolve_dtypes((*dtypes, None))
     return resolved
 

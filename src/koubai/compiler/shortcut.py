@@ -34,6 +34,7 @@ from koubai.compiler.trace.looks import Looks
 from koubai.compiler.trace.results import (
     Blueprint,
     Constant,
+    Float,
     Input,
     Made,
     Output,
@@ -80,9 +81,11 @@ def shortcut(world: World, results: Results, known: Collection[int]) -> Shortcut
         return None
     for i in known:
         looks.bits(looks.arrays[i], world.arrays[i])
-    places = [*looks.arrays, *others.places]
-    for i, place in enumerate(places):
-        looks.take(place, i)
+    # Arrays are results of the walk already.
+    for i in range(len(world.arrays) - len(world.varied), len(world.arrays)):
+        looks.take(looks.arrays[i], i)
+    for i, place in enumerate(others.places):
+        looks.take(place, len(world.arrays) + i)
     _look_at_memory(looks, results, world)
     if not looks.complete:
         return None
@@ -163,6 +166,8 @@ class _Placer:
         match recipe:
             case Output(number, scalar):
                 return f"outputs[{number}]" + ("[()]" if scalar else "")
+            case Float(number):
+                return f"outputs[{number}].item()"
             case Input(number):
                 return f"arrays[{number}]"
             case Viewed(number):

@@ -83,7 +83,7 @@ def module(processor: str, lanes: int) -> Any:
 @functools.cache
 def library(processor: str, lanes: int) -> jit.Library:
     names = [f"{name}_{dtype}_{lanes}" for name in FUNCTIONS for dtype in DTYPES]
-    return jit.link(machine(processor).emit_object(module(processor, lanes)), names, {})
+    return jit.link([machine(processor).emit_object(module(processor, lanes))], names, {})
 
 
 def compiled(name: str, dtype: str, processor: str, lanes: int = 8) -> Callable[..., Any]:

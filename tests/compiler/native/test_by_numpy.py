@@ -13,6 +13,7 @@ from compiler.native.perturbed import assert_plausible
 from compiler.random_array_programs import random_array_program
 
 from koubai.compiler.kernels import Fallback
+from koubai.compiler.passes.fusion import fuse
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Instruction
 from koubai.compiler.runtime import native
@@ -40,6 +41,15 @@ def test_random_programs_in_pieces(seed: int, monkeypatch: pytest.MonkeyPatch) -
     for x, y in zip(first, second, strict=True):
         assert x is not y
         np.testing.assert_array_equal(x, y, strict=True)
+
+
+def test_little_is_left_to_numpy() -> None:
+    """Of all that is no linear algebra, only what makes float16."""
+    for seed in range(300):
+        program, _ = random_array_program(seed, length=20)
+        for kernel in fuse(program, native.is_native).kernels:
+            if isinstance(kernel, Fallback):
+                assert kernel.instruction.type.dtype == np.float16, f"seed {seed}: {kernel}"
 
 
 def solving() -> Written:

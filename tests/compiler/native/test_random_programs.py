@@ -7,29 +7,50 @@ import pytest
 from compiler.native.perturbed import assert_plausible, run
 from compiler.random_array_programs import random_array_program
 
-from koubai.compiler.kernels import Fallback
+from koubai.compiler.passes import optimize, partition
+from koubai.compiler.program import Program
+from koubai.compiler.runtime import native as native_module
 from koubai.compiler.runtime.native import NativeProgram
 
 
 @pytest.mark.parametrize("seed", range(150))
-def test_native_is_the_interpreter(seed: int) -> None:
+def test_native_is_the_interpreter(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is computed, stored and fused: integers exactly, floats but for roundings.
 
     With NaN and infinities among the numbers of two programs of three. Of every third program all
-    values are outputs, so that nothing is left out. Only what makes float16 is left to NumPy.
+    values are outputs, so that nothing is left out. Each runs three times: on inputs that others
+    hold, twice, and on some that it may overwrite by outputs. Some are cut into chunks, as if they
+    were large.
     """
+    monkeypatch.setattr(native_module, "CHUNKS", (1, 1, 2, 3)[seed % 4])
+    monkeypatch.setattr(partition, "WORTH", 0)
+    monkeypatch.setattr(partition, "LEAST", 0)
     program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
     if seed % 3 == 2:
         program.outputs = list(range(len(program.inputs) + len(program.instructions)))
-    native = NativeProgram(program)
-    for kernel in native.plan.kernels:
-        assert not isinstance(kernel, Fallback) or kernel.instruction.type.dtype == np.float16
+    native = NativeProgram(optimize(program) if seed % 2 else program, _state(program))
+    before, held = [x.copy() for x in inputs], list(inputs)
     with np.errstate(all="ignore"):
-        first, second = native.run(inputs), native.run(inputs)
+        first, second = native.run(list(inputs)), native.run(list(inputs))
+        in_place = native.run([x.copy() for x in inputs])
+    for x, y in zip(held, before, strict=True):
+        np.testing.assert_array_equal(x, y, strict=True)
     assert_plausible(program, inputs, first, f"seed {seed}\n{program}\n")
-    for x, y in zip(first, second, strict=True):
+    for x, y, z in zip(first, second, in_place, strict=True):
         assert x is not y
         np.testing.assert_array_equal(x, y, strict=True)  # nothing is left in the workspace
+        np.testing.assert_array_equal(x, z, strict=True)
+
+
+def _state(program: Program) -> list[tuple[int, int]]:
+    """Inputs, and outputs of their types that may take their places."""
+    pairs: dict[int, int] = {}
+    for number, value in enumerate(program.outputs):
+        fits = [i for i, t in enumerate(program.inputs) if t == program.type_of(value)]
+        free = [i for i in fits if i not in pairs]
+        if free:
+            pairs[free[-1]] = number
+    return list(pairs.items())
 
 
 def test_the_oracle_sees_mistakes() -> None:

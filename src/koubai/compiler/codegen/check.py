@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from koubai.compiler.codegen.elementwise import elementwise
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.kernel import Pointers, fail
@@ -9,6 +11,7 @@ from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import load
 
 
+@functools.cache
 def check_code(dtype: str) -> str:
     """The function that sets the error flag unless its operand is true; it is called NAME."""
     f, t = Emitter("NAME", ["ptr %table", "ptr %operands"]), Lanes(dtype, 1)

@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 from koubai.compiler.codegen.elementwise import cast, elementwise, kind
 from koubai.compiler.codegen.emitter import Emitter
@@ -28,7 +29,9 @@ from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import element_pointer, lane, load, splat, store
 from koubai.compiler.codegen.reductions import across, combine, identity
 from koubai.compiler.kernels import Access, Indirect, Nest, Node
+from koubai.compiler.layout import Shape
 from koubai.compiler.passes.fusion import ARGUMENTS, Plan
+from koubai.compiler.primitives import dtype_name
 
 WIDTH = 8
 """Lanes: a register of AVX2 holds eight float32."""
@@ -54,6 +57,58 @@ class NestCode:
     text: str
     pointers: list[Pointer]
     may_fail: bool
+
+
+class NestCodes:
+    """The code of a program's nests. Those that differ only in what they work on are written once:
+    a recurrence of fifty steps has as many as one of two.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._known: dict[Any, tuple[str, list[int], bool]] = {}
+
+    def of(self, nest: Nest) -> NestCode:
+        kind, pointers = self._kind(nest)
+        if kind not in self._known:
+            code = nest_code(nest, self.plan)
+            self._known[kind] = code.text, [pointers[p] for p in code.pointers], code.may_fail
+        text, numbers, may_fail = self._known[kind]
+        given = list(pointers)
+        return NestCode(text, [given[i] for i in numbers], may_fail)
+
+    def _kind(self, nest: Nest) -> tuple[Any, dict[Pointer, int]]:
+        """All that the text depends on, and the pointers in the order in which they appear.
+
+        Buffers and pointers are numbers in that order too: which ones they are does not matter.
+        """
+        buffers: dict[int, int] = {}
+        pointers: dict[Pointer, int] = {}
+
+        def access(x: Access) -> tuple[int, int, Shape]:
+            buffer = buffers.setdefault(x.buffer, len(buffers))
+            return buffer, pointers.setdefault((x.buffer, x.offset), len(pointers)), x.strides
+
+        nodes = tuple(
+            [
+                (
+                    buffers.setdefault(node.value, len(buffers)),
+                    node.instruction.op,
+                    *map(access, (*node.reads, node.store)),
+                    node.through and (access(node.through.access), node.through.steps),
+                    (node.phase, node.is_row, node.reduced, node.is_total),
+                    node.value in nest.stored,
+                )
+                for node in nest.nodes.values()
+            ]
+        )
+        facts = tuple([self._facts(buffer) for buffer in buffers])
+        return (nest.domain, nest.split, nodes, facts), pointers
+
+    def _facts(self, buffer: int) -> tuple[str, bytes | None]:
+        dtype, literal = self.plan.types[buffer].dtype, self.plan.literal(buffer)
+        number = None if literal is None else literal.tobytes()  # not as a float: 0.0 == -0.0
+        return dtype_name(dtype), number
 
 
 def nest_code(nest: Nest, plan: Plan) -> NestCode:
@@ -474,7 +529,7 @@ class _NestEmitter:
     # Addresses.
 
     def _dtype(self, buffer: int) -> str:
-        return str(self.plan.types[buffer].dtype)
+        return dtype_name(self.plan.types[buffer].dtype)
 
     def _pointer(self, x: Access) -> str:
         key = (x.buffer, x.offset)

@@ -17,6 +17,7 @@ takes the addresses of numbers, and reads of each word as much as it needs.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -33,6 +34,7 @@ GEMM = {"float32": "sgemm", "float64": "dgemm"}
 _BATCH, _BYTES, _FLAGS = 8, 12, 13  # where the operands of these kinds begin
 
 
+@functools.cache
 def product_code(dtype: str) -> str:
     """The function that computes products; it is called NAME."""
     f = Emitter("NAME", ["ptr %table", "ptr %operands"])

@@ -7,6 +7,7 @@ functions as one of two.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from koubai.compiler.codegen.check import check_code
@@ -14,13 +15,14 @@ from koubai.compiler.codegen.draw import draw_code
 from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
-from koubai.compiler.codegen.nest import nest_code
+from koubai.compiler.codegen.nest import NestCodes
 from koubai.compiler.codegen.product import product_code, product_operands
 from koubai.compiler.codegen.scan import scan_code
 from koubai.compiler.codegen.sort import sort_code
 from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan, Sort
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import Memory, read, written
+from koubai.compiler.passes.memory import Memory, Phases, read, written
+from koubai.compiler.primitives import dtype_name
 
 
 @dataclass
@@ -45,20 +47,23 @@ class Schedule:
     """Attributes:
     steps: what is run, in order; by NumPy, where it is a ``Fallback``.
     slots: places in the table, of the buffers that come from outside.
+    phases: of the steps, where each chunk of each phase begins and ends.
     """
 
     steps: list[Step | Fallback]
     slots: dict[int, int]
+    phases: list[list[tuple[int, int]]]
 
 
-def schedule(plan: Plan, memory: Memory) -> Schedule:
-    """The steps of ``plan``, with intermediate buffers where ``memory`` has them."""
-    touched = {b for kernel in plan.kernels for b in (*read(kernel), *written(kernel))}
+def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
+    """The steps of ``phases``, with intermediate buffers where ``memory`` has them."""
+    kernels = [kernel for phase in phases for chunk in phase for kernel in chunk]
+    touched = {b for kernel in kernels for b in (*read(kernel), *written(kernel))}
     outside = [b for b in plan.types if b in touched and b not in memory.offsets]
     slots = {b: FIRST + i for i, b in enumerate(outside)}
 
     def dtype(buffer: int) -> str:
-        return str(plan.types[buffer].dtype)
+        return dtype_name(plan.types[buffer].dtype)
 
     def place(buffer: int, offset: int) -> list[int]:
         offset *= in_memory(Lanes(dtype(buffer), 1)).itemsize
@@ -66,36 +71,46 @@ def schedule(plan: Plan, memory: Memory) -> Schedule:
             return [WORKSPACE, memory.offsets[buffer] + offset]
         return [slots[buffer], offset]
 
-    steps: list[Step | Fallback] = []
-    for kernel in plan.kernels:
+    nests = NestCodes(plan)
+
+    def steps_of(kernel: Kernel) -> Iterator[Step | Fallback]:
         if isinstance(kernel, Fallback):
-            steps.append(kernel)
+            yield kernel
         elif isinstance(kernel, Nest):
-            code = nest_code(kernel, plan)
+            code = nests.of(kernel)
             operands = [word for key in code.pointers for word in place(*key)]
-            steps.append(Step(code.text, operands, code.may_fail, kernel))
+            yield Step(code.text, operands, code.may_fail, kernel)
         elif isinstance(kernel, Product):
             text = product_code(dtype(kernel.value))
             for parts, rest in product_operands(kernel, dtype(kernel.value)):
                 operands = [word for x in parts for word in place(x.buffer, x.offset)]
-                steps.append(Step(text, [*operands, *rest], False, kernel))
+                yield Step(text, [*operands, *rest], False, kernel)
         elif isinstance(kernel, Scan):
             (x,) = kernel.operands
             operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]
             text = scan_code(kernel, dtype(x.buffer), dtype(kernel.value))
-            steps.append(Step(text, operands, False, kernel))
+            yield Step(text, operands, False, kernel)
         elif isinstance(kernel, Draw):
             key, counter = kernel.operands
             words = [place(key.buffer, key.offset + i * key.strides[0]) for i in range(2)]
             operands = [*words[0], *words[1], *place(counter.buffer, counter.offset)]
             operands += [*place(kernel.value, 0), math.prod(kernel.instruction.type.shape)]
-            steps.append(Step(draw_code(dtype(kernel.value)), operands, False, kernel))
+            yield Step(draw_code(dtype(kernel.value)), operands, False, kernel)
         elif isinstance(kernel, Sort):
             (x,) = kernel.operands
             operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]
             operands += place(kernel.scratch, 0)
-            steps.append(Step(sort_code(kernel, dtype(x.buffer)), operands, False, kernel))
+            yield Step(sort_code(kernel, dtype(x.buffer)), operands, False, kernel)
         elif isinstance(kernel, Check):
             x = kernel.condition
-            steps.append(Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel))
-    return Schedule(steps, slots)
+            yield Step(check_code(dtype(x.buffer)), place(x.buffer, x.offset), True, kernel)
+
+    result = Schedule([], slots, [])
+    for phase in phases:
+        result.phases.append([])
+        for chunk in phase:
+            start = len(result.steps)
+            for kernel in chunk:
+                result.steps += steps_of(kernel)
+            result.phases[-1].append((start, len(result.steps)))
+    return result

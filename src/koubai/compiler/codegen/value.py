@@ -42,12 +42,12 @@ class Value:
 
     def like(self, number: Any) -> Value:
         """``number`` in every lane, of this dtype."""
-        return replace(self, name=self.t.constant(number))
+        return Value(self.f, self.t, self.t.constant(number), self.fused)
 
     def op(self, instruction: str, dtype: str | None = None) -> Value:
         """The result of ``instruction``, of this dtype or of ``dtype``."""
         t = self.t if dtype is None else self.t.of(dtype)
-        return replace(self, t=t, name=self.f.op(instruction))
+        return Value(self.f, t, self.f.op(instruction), self.fused)
 
     def _other(self, y: Value | float) -> Value:
         return y if isinstance(y, Value) else self.like(y)
@@ -57,7 +57,8 @@ class Value:
         fused = self.fused and other.fused
         if self.is_float:
             op = f"f{op} contract" if fused else f"f{op}"
-        return replace(self.op(f"{op} {self.t} {self.name}, {other.name}"), fused=fused)
+        result = self.f.op(f"{op} {self.t} {self.name}, {other.name}")
+        return Value(self.f, self.t, result, fused)
 
     def _intrinsic(self, name: str, *operands: Value) -> Value:
         listed = ", ".join(f"{self.t} {x.name}" for x in (self, *operands))

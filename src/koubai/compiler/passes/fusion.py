@@ -37,6 +37,9 @@ from koubai.compiler.program import Instruction, Program
 MOST_NODES = 200
 """In one nest: more would not fit into registers, and take long to compile."""
 
+MOST_WAITING = MOST_NODES // 2
+"""For their only use; a long chain of instructions is placed piece by piece."""
+
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
 ARGUMENTS = frozenset({"argmax", "argmin"})
 CHEAP = frozenset(
@@ -69,6 +72,19 @@ CHEAP = frozenset(
 )
 """What is rather computed twice than kept in memory from one phase to the next."""
 
+# Why instructions can't be a part of a kernel before them.
+IS_NOT_A_NEST = "that is no loop nest"
+IS_FULL = "that has as many instructions as a nest may have"
+OTHER_LOOPS = "its loops are others"
+OTHER_ROWS = "it goes over rows, and the rows there are others"
+OF_ROWS = "it is an argmax or argmin of what has one value for each row there"
+NO_OPERAND = "it needs one value for each row, but nothing that is computed there"
+TOTAL = "it needs a total, which is known only after those loops"
+SCATTERED = "it needs what is scattered there, which is known only after those loops"
+OTHER_ORDER = "it reads what is computed there in another order"
+PICKED = "it picks by indices from what is computed there"
+EMPTY = "it has no elements"
+
 
 @dataclass
 class Plan:
@@ -78,6 +94,8 @@ class Plan:
         types: of each buffer: the values of the program, and copies that were added.
         constants: buffers with known contents.
         outputs: the buffers that are the program's outputs; each is one output alone.
+        apart: of a nest, the kernels before it that it has operands in common with, and why it is
+            no part of them; for people who ask.
     """
 
     program: Program
@@ -85,6 +103,7 @@ class Plan:
     types: dict[int, Type] = field(default_factory=dict)
     constants: dict[int, np.ndarray] = field(default_factory=dict)
     outputs: list[int] = field(default_factory=list)
+    apart: dict[int, dict[int, str]] = field(default_factory=dict)
 
     def literal(self, buffer: int) -> np.ndarray | None:
         """The number that the buffer holds, if it is known and only one."""
@@ -115,6 +134,7 @@ class _Fusion:
         for i, type_ in enumerate(program.inputs):
             self._buffer(i, type_)
         self.waiting: dict[int, tuple[Node, Shape]] = {}
+        self.behind: dict[int, int] = {}  # of what waits, how many are to be computed with it
         self.products: dict[int, Product] = {}
         self.uses = _uses(program)
         n = len(program.inputs)
@@ -206,10 +226,12 @@ class _Fusion:
         node = Node(value, instruction, reading, _access(store, axes), indirect)
         if not alone:
             self._buffer(value, instruction.type)
-        if alone or through or self.uses[value] != 1:
+        behind = 1 + sum(self.behind[x.buffer] for x in reads if x.buffer in self.waiting)
+        if alone or through or self.uses[value] != 1 or behind > MOST_WAITING:
             self._place(node, lengths, alone)
         else:
             self.waiting[value] = node, lengths
+            self.behind[value] = behind
 
     def _reduction(
         self, value: int, instruction: Instruction, x: Layout, axes: Sequence[int]
@@ -236,11 +258,12 @@ class _Fusion:
         for other in along:
             del self.waiting[other.value]
         group = [*along, node]
-        k = None if alone else self._joined(group, lengths)
+        k, apart = (None, {}) if alone else self._joined(group, lengths)
         if k is None:
             nest = Nest(lengths, nodes={x.value: x for x in group})
             self._settle(nest, node)
             k = self._append(nest)
+            self.plan.apart[k] = apart
         for x in group:
             self.home[x.value] = k
             for access in (*x.reads, *([x.through.access] if x.through else [])):
@@ -296,40 +319,44 @@ class _Fusion:
             found.add(last)  # two scalars need no common operands
         return sorted(found)
 
-    def _joined(self, group: list[Node], lengths: Shape) -> int | None:
-        """The nest that ``group`` has joined, if there is one that suits."""
-        if 0 in lengths:
-            return None
+    def _joined(self, group: list[Node], lengths: Shape) -> tuple[int | None, dict[int, str]]:
+        """The nest that ``group`` has joined; if none suits, why."""
+        apart = {}
         for k in self._candidates(group):
-            nest = self.plan.kernels[k]
-            if isinstance(nest, Nest) and self._join(nest, group, lengths):
-                return k
-        return None
+            why = self._join(self.plan.kernels[k], group, lengths)
+            if not why:
+                return k, {}
+            apart[k] = why
+        return None, apart
 
-    def _join(self, nest: Nest, group: list[Node], lengths: Shape) -> bool:
-        """Whether the group suits the nest; it is a part of it then."""
+    def _join(self, nest: Kernel, group: list[Node], lengths: Shape) -> str:
+        """Why the group does not suit the nest; empty if it does, and it is a part of it then."""
+        if not isinstance(nest, Nest):
+            return IS_NOT_A_NEST
         last = group[-1]
         is_row = lengths != nest.domain
+        if 0 in lengths:
+            return EMPTY
         if len(nest.nodes) + len(group) > MOST_NODES:
-            return False
+            return IS_FULL
         if is_row and (nest.split is None or lengths != nest.domain[: nest.split]):
-            return False
+            return OTHER_LOOPS
         if is_row and last.instruction.op in ARGUMENTS:
-            return False
+            return OF_ROWS
         if last.instruction.op in ARGUMENTS and nest.split not in (None, len(nest.domain) - 1):
-            return False
+            return OTHER_ROWS
         joined: dict[int, Node] = {}
         for node in group:
             new = _fitted(nest, joined, node, is_row)
-            if new is None:
-                return False
+            if isinstance(new, str):
+                return new
             joined[node.value] = new
         reads = [x.buffer for node in group for x in node.reads]
         if is_row and not any(b in nest.nodes for b in reads):
-            return False
+            return NO_OPERAND
         nest.nodes.update(joined)
         self._settle(nest, joined[last.value])
-        return True
+        return ""
 
     @staticmethod
     def _settle(nest: Nest, node: Node) -> None:
@@ -451,8 +478,17 @@ class _Fusion:
             self._place_products([addend])
             out = replace(product.out, buffer=value)
             addend = replace(addend, shape=out.shape, strides=out.strides)
-            alpha = sign * product.alpha
-            self._add_product(Product(value, product.a, product.b, out, instruction, alpha, addend))
+            self._add_product(
+                replace(
+                    product,
+                    value=value,
+                    out=out,
+                    instruction=instruction,
+                    alpha=sign * product.alpha,
+                    addend=addend,
+                    before=(*product.before, product.value),
+                )
+            )
             return True
         return False
 
@@ -484,8 +520,16 @@ class _Fusion:
                 continue
             del self.products[product.value]
             alpha = product.alpha * factor.item()
-            out = replace(product.out, buffer=value)
-            self._add_product(Product(value, product.a, product.b, out, instruction, alpha))
+            self._add_product(
+                replace(
+                    product,
+                    value=value,
+                    out=replace(product.out, buffer=value),
+                    instruction=instruction,
+                    alpha=alpha,
+                    before=(*product.before, product.value),
+                )
+            )
             return True
         return False
 
@@ -647,8 +691,8 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
 """What makes kernels of its own; whether it could."""
 
 
-def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> Node | None:
-    """``node`` by the axes and phases of ``nest``; None if it can't be computed there."""
+def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> Node | str:
+    """``node`` by the axes and phases of ``nest``; or why it can't be computed there."""
     padding = (0,) * (len(nest.domain) - len(node.store.strides))
     reads = [replace(x, strides=x.strides + padding) for x in node.reads]
     phase = 0
@@ -656,11 +700,13 @@ def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> No
         other = joined.get(x.buffer) or nest.nodes.get(x.buffer)
         if other is None:
             continue
-        if other.is_total or other.is_scatter or x != other.store:
-            return None  # not this very element, or not known yet
+        if other.is_total or other.is_scatter:
+            return TOTAL if other.is_total else SCATTERED
+        if x != other.store:
+            return OTHER_ORDER
         phase = max(phase, other.phase + (other.is_row and not is_row))
     if node.through and (is_row or node.through.access.buffer in nest.nodes):
-        return None
+        return PICKED
     store = replace(node.store, strides=node.store.strides + padding)
     return replace(node, reads=reads, store=store, phase=phase, is_row=is_row)
 

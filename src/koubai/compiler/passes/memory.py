@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort
 from koubai.compiler.passes.fusion import Plan
+
+Phases = list[list[list[Kernel]]]
+"""Phases, of chunks, of kernels; see partition.py."""
 
 LINE = 64
 """Bytes: buffers begin where a cache line does."""
@@ -27,7 +31,7 @@ class Memory:
 def written(kernel: Kernel) -> Iterator[int]:
     """The buffers that a kernel writes."""
     if isinstance(kernel, Nest):
-        yield from kernel.stored
+        yield from {kernel.nodes[value].store.buffer for value in kernel.stored}
     elif not isinstance(kernel, Check):
         yield kernel.value
         if isinstance(kernel, Sort):
@@ -51,11 +55,12 @@ def read(kernel: Kernel) -> Iterator[int]:
         yield from (x.buffer for x in kernel.operands)
 
 
-def _addend(kernel: Kernel) -> int:
-    """The buffer of what a product is added to; -1 if there is none."""
+def added_to(kernel: Kernel) -> int:
+    """The buffer that a product is added to, if it may be where the sum is; else -1."""
     if not isinstance(kernel, Product) or kernel.addend is None:
         return -1
-    return kernel.addend.buffer
+    is_factor = kernel.addend.buffer in (kernel.a.buffer, kernel.b.buffer)
+    return -1 if is_factor else kernel.addend.buffer
 
 
 def bytes_of(plan: Plan, buffer: int) -> int:
@@ -63,24 +68,26 @@ def bytes_of(plan: Plan, buffer: int) -> int:
     return math.prod(type_.shape) * type_.dtype.itemsize
 
 
-def plan_memory(plan: Plan) -> Memory:
-    """First fit, in the order of the program."""
+def plan_memory(plan: Plan, phases: Phases) -> Memory:
+    """First fit, in the order of time: kernel by kernel, or where there are chunks, by phases."""
+    times: list[list[Kernel]] = [[k for chunk in phase for k in chunk] for phase in phases]
+    if len(phases) == 1 == len(phases[0]):
+        times = [[kernel] for kernel in phases[0][0]]
     outside = {*range(len(plan.program.inputs)), *plan.constants, *plan.outputs}
+    place = _places_of_sums(plan, outside)
     last_use: dict[int, int] = {}
-    for i, kernel in enumerate(plan.kernels):
-        for buffer in (*read(kernel), *written(kernel)):
-            last_use[buffer] = i
+    for time, kernels in enumerate(times):
+        for kernel in kernels:
+            for buffer in (*read(kernel), *written(kernel)):
+                last_use[place.get(buffer, buffer)] = time
     memory = Memory()
     live: list[tuple[int, int, int]] = []  # start, stop, buffer
-    for i, kernel in enumerate(plan.kernels):
-        for buffer in written(kernel):
+    for time, kernels in enumerate(times):
+        for buffer in dict.fromkeys(b for kernel in kernels for b in written(kernel)):
+            buffer = place.get(buffer, buffer)
             if buffer in outside or buffer in memory.offsets:
                 continue
             size = -(-max(bytes_of(plan, buffer), 1) // LINE) * LINE
-            if (old := _addend(kernel)) in memory.offsets and last_use[old] == i:
-                memory.offsets[buffer] = memory.offsets[old]  # it is added to in place
-                live = [(first, end, buffer if b == old else b) for first, end, b in live]
-                continue
             start = 0
             for taken, stop, _ in sorted(live):
                 if taken - start >= size:
@@ -89,5 +96,19 @@ def plan_memory(plan: Plan) -> Memory:
             memory.offsets[buffer] = start
             memory.size = max(memory.size, start + size)
             live.append((start, start + size, buffer))
-        live = [x for x in live if last_use[x[2]] > i]
+        live = [x for x in live if last_use[x[2]] > time]
+    memory.offsets.update({b: memory.offsets[other] for b, other in place.items()})
     return memory
+
+
+def _places_of_sums(plan: Plan, outside: set[int]) -> dict[int, int]:
+    """Buffers that lie where another does: products that are added to something, in place."""
+    readers = Counter(b for kernel in plan.kernels for b in set(read(kernel)))
+    place: dict[int, int] = {}
+    for kernel in plan.kernels:
+        old = added_to(kernel)
+        if not isinstance(kernel, Product) or old < 0 or outside & {old, kernel.value}:
+            continue
+        if readers[old] == 1 and bytes_of(plan, old) == bytes_of(plan, kernel.value):
+            place[kernel.value] = place.get(old, old)
+    return place

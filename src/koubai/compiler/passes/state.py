@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from koubai.compiler.kernels import Check, Fallback, Nest, Product
+from koubai.compiler.kernels import Check, Fallback, Nest
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import read, written
+from koubai.compiler.passes.memory import added_to, read, written
 
 
 def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
@@ -26,7 +26,8 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
     last_check = -1
     for k, kernel in enumerate(plan.kernels):
         last_read.update(dict.fromkeys(read(kernel), k))
-        home.update(dict.fromkeys(written(kernel), k))
+        for buffer in written(kernel):
+            home.setdefault(buffer, k)  # it may be zero first, and then added to
         if isinstance(kernel, Check | Fallback) or (
             isinstance(kernel, Nest) and any(node.may_fail for node in kernel.nodes.values())
         ):
@@ -40,15 +41,9 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
         kernel = plan.kernels[k]
         if isinstance(kernel, Nest) and _reads_what_it_writes(kernel, i, buffer):
             found[number] = i
-        if isinstance(kernel, Product) and _adds_to(kernel, i):
+        if added_to(kernel) == i:
             found[number] = i
     return found
-
-
-def _adds_to(product: Product, i: int) -> bool:
-    """Whether ``i`` is what is added to, and nothing else."""
-    is_addend = product.addend is not None and product.addend.buffer == i
-    return is_addend and i not in (product.a.buffer, product.b.buffer)
 
 
 def _reads_what_it_writes(nest: Nest, i: int, buffer: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import functools
+import itertools
 import sys
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -11,8 +11,10 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
+from koubai.compiler.runtime.once import once
 
-@functools.cache
+
+@once
 def address(name: str) -> int:
     """Where ``name`` (``sgemm``, ``dgemm``, ...) begins."""
     api = ctypes.pythonapi
@@ -28,7 +30,25 @@ def address(name: str) -> int:
     return found
 
 
-@functools.cache
+@once
+def thread_functions() -> tuple[int, int]:
+    """The addresses of SciPy's OpenBLAS's functions that tell and set how many threads it uses;
+    zeros, if its BLAS is another."""
+    from threadpoolctl import ThreadpoolController
+
+    address("sgemm")  # loads it
+    controllers = ThreadpoolController().select(internal_api="openblas").lib_controllers
+    for controller in sorted(controllers, key=lambda x: "scipy" not in x.filepath):
+        library = ctypes.CDLL(controller.filepath)
+        for prefix, suffix in itertools.product(("scipy_", ""), ("", "64_", "_64", "_64_")):
+            names = [f"{prefix}openblas_{x}_num_threads{suffix}" for x in ("get", "set")]
+            if all(hasattr(library, name) for name in names):
+                found = [ctypes.cast(getattr(library, name), ctypes.c_void_p) for name in names]
+                return found[0].value or 0, found[1].value or 0
+    return 0, 0
+
+
+@once
 def _cython_blas() -> Any:
     """The extension alone: all of scipy.linalg takes ten times as long to import."""
     name = "scipy.linalg.cython_blas"

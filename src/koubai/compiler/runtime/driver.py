@@ -8,16 +8,19 @@ between. It takes the addresses of the inputs, makes arrays for the outputs, and
 that takes the place of an input is written into its array if nobody else holds that. A program is
 described by a row of words:
 
-    table | steps | number of steps | inputs | outputs | most references
-    of each input:   place in the table, or -1
+    table | steps | number of steps | inputs | outputs | most references |
+    pool, or 0 | chunks | phases | marks | number of phases, 0 if one thread runs it
+    of each input:   place in the table, or -1; whether it is a scalar
     of each output:  place in the table, the input that it may replace or -1, ndim, shape, dtype
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
-from collections.abc import Callable, Sequence
+import platform
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -25,10 +28,20 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
+from koubai.compiler.codegen.sharing import (
+    GET_BLAS,
+    JOB,
+    SET_BLAS,
+    THREADS,
+    can_share,
+    sharing_code,
+)
 from koubai.compiler.runtime.jit import Library, compile_text
+from koubai.compiler.runtime.once import once
 
-_HEAD = 6
+_HEAD = 11
 _TYPE, _DATA, _FLAGS = 8, 16, 64  # offsets in an ndarray
+_VALUE = 16  # in a float, and in a scalar of NumPy's
 _USABLE = 0x1 | 0x100  # C-contiguous and aligned
 _OWN = 0x4 | 0x400  # has its memory, and may be written to
 _EMPTY = 184  # PyArray_Empty in NumPy's table of functions
@@ -57,6 +70,20 @@ class Output:
     dtype: Any
 
 
+@dataclass(frozen=True)
+class Shared:
+    """How threads share a program, all int64 arrays: its chunks (n, 2), its phases (n, 2), and room
+    for marks; see codegen/sharing.py."""
+
+    chunks: Any
+    phases: Any
+    marks: Any
+
+    def words(self) -> list[int]:
+        arrays = (self.chunks, self.phases, self.marks)
+        return [*(x.ctypes.data for x in arrays), len(self.phases)]
+
+
 class Entry:
     """Calls a program: ``entry(arrays)`` is the list of outputs; None if it can't be called this
     way (an array that is not in C order), or has stopped.
@@ -65,6 +92,9 @@ class Entry:
         table: of pointers, an int64 array; its first word is the address of the error flag.
         steps: an int64 array (n, 3).
         inputs: the place in the table of each; -1 for one that is not used.
+        scalars: inputs that are Python floats or NumPy's scalars.
+        pool: the words of the pool, if it has products or is shared.
+        shared: how threads share it, if they do.
         references: how many an array has that only the world and the list of arrays hold.
     """
 
@@ -73,12 +103,18 @@ class Entry:
         table: Any,
         steps: Any,
         inputs: Sequence[int],
+        scalars: Collection[int],
         outputs: Sequence[Output],
+        pool: Any,
+        shared: Shared | None,
         references: int = 2,
     ) -> None:
         shapes = [np.array(x.shape, np.int64) for x in outputs]
         words = [table.ctypes.data, steps.ctypes.data, len(steps)]
-        words += [len(inputs), len(outputs), references, *inputs]
+        words += [len(inputs), len(outputs), references]
+        words += [0 if pool is None else pool.ctypes.data]
+        words += shared.words() if shared else [0] * 4
+        words += [word for i, slot in enumerate(inputs) for word in (slot, i in scalars)]
         for x, shape in zip(outputs, shapes, strict=True):
             replaces = -1 if x.replaces is None else x.replaces
             words += [x.slot, replaces, len(x.shape), shape.ctypes.data, id(x.dtype)]
@@ -87,15 +123,20 @@ class Entry:
         make.restype = ctypes.py_object
         make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
         self.call = make(ctypes.addressof(_method()), description, None)
-        self._kept = table, steps, shapes, outputs
+        self._kept = table, steps, shapes, outputs, pool, shared
 
 
-def prepared(table: Any, steps: Any) -> Callable[[], None]:
-    """A function that runs ``steps``, an int64 array (n, 3); it does not keep the arrays."""
-    return functools.partial(_drive(), table.ctypes.data, steps.ctypes.data, len(steps))
+def driver(table: Any, steps: Any) -> Callable[[], None]:
+    """A function that runs ``steps``, an int64 array (n, 3)."""
+    run, words = _drive(), (table.ctypes.data, steps.ctypes.data, len(steps))
+
+    def drive(table: Any = table, steps: Any = steps) -> None:  # which are so kept
+        run(*words)
+
+    return drive
 
 
-@functools.cache
+@once
 def _drive() -> Any:
     return _library().function("drive", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
@@ -109,19 +150,47 @@ class _Method(ctypes.Structure):
     ]
 
 
-@functools.cache
+@once
 def _method() -> _Method:
     return _Method(b"run", _library().addresses["enter"], _FASTCALL, None)
 
 
-@functools.cache
+@once
 def _library() -> Library:
     api = ctypes.pythonapi
     names = ["PyList_GetItem", "PyList_New", "PyList_SetItem", "Py_IncRef", "Py_DecRef"]
     imports = {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in names}
     imports["PyArray_Empty"] = _numpys(_EMPTY)
     imports["ndarray"], imports["None"] = id(np.ndarray), id(None)
-    return compile_text(_drive_code() + _enter_code() + _API, ["drive", "enter"], imports)
+    codes, exports = [_drive_code(), _enter_code(), _API], ["drive", "enter"]
+    machine = platform.machine()
+    if sys.platform == "linux" and can_share(machine):
+        codes += [sharing_code(machine), _run_code(shares=True)]
+        exports += ["worker", "pauses", "send_home"]
+        imports["syscall"] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
+    else:
+        codes.append(_run_code(shares=False))
+    return compile_text("\n".join(codes), exports, imports)
+
+
+def worker() -> Any:
+    """The life of a worker: of the address of the pool, and its number."""
+    return _library().function("worker", ctypes.c_void_p, ctypes.c_int64)
+
+
+def send_home(pool: Any) -> None:
+    """Tell the workers of ``pool`` to end."""
+    _library().function("send_home", ctypes.c_void_p)(pool.ctypes.data)
+
+
+def seconds_of_a_pause() -> float:
+    """How long one takes on this processor."""
+    pauses, n, times = _library().function("pauses", ctypes.c_int64), 2000, []
+    for _ in range(5):
+        start = time.perf_counter()
+        pauses(n)
+        times.append((time.perf_counter() - start) / n)
+    return min(times)
 
 
 def _numpys(number: int) -> int:
@@ -152,6 +221,47 @@ def _drive_code() -> str:
     return f.text()
 
 
+def _run_code(shares: bool) -> str:
+    """Run a program that is described by ``%d``, alone or with the workers."""
+    f = Emitter("run", ["ptr %d"], "internal")
+
+    def word(base: str, i: int) -> str:
+        return f.op(f"getelementptr i64, ptr {base}, i64 {i}")
+
+    def value(i: int) -> str:
+        return f.op(f"load i64, ptr {word('%d', i)}")
+
+    table = f.op(f"load ptr, ptr {word('%d', 0)}")
+    steps = f.op(f"load ptr, ptr {word('%d', 1)}")
+    pool, blas = f.op(f"load ptr, ptr {word('%d', 6)}"), f.stack("i32")
+    f.do(f"store i32 1, ptr {blas}")
+    with f.when(f.op(f"icmp ne ptr {pool}, null")):
+        get = f.op(f"load ptr, ptr {word(pool, GET_BLAS)}")
+        with f.when(f.op(f"icmp ne ptr {get}, null")):
+            before = f.op(f"call i32 {get}()")
+            f.do(f"store i32 {before}, ptr {blas}")
+            with f.when(f.op(f"icmp ne i32 {before}, 1")):
+                f.do(f"call void {f.op(f'load ptr, ptr {word(pool, SET_BLAS)}')}(i32 1)")
+    if shares:
+        count = value(10)
+        with f.when(f.op(f"icmp ne i64 {count}, 0")):
+            threads = f.op(f"load i64, ptr {word(pool, THREADS)}")
+            with f.when(f.op(f"icmp sgt i64 {threads}, 1")):
+                job = [value(0), value(1), value(7), value(8), value(9), threads, count]
+                for i, x in enumerate(job):
+                    f.do(f"store i64 {x}, ptr {word(pool, JOB + i)}")
+                f.do(f"call void @share(ptr {pool})")
+                f.do("br label %done")
+                f.label(f.fresh("unreachable"))
+    f.do(f"call void @drive(ptr {table}, ptr {steps}, i64 {value(2)})")
+    f.do("br label %done")
+    f.label("done")
+    before = f.op(f"load i32, ptr {blas}")
+    with f.when(f.op(f"icmp ne i32 {before}, 1")):
+        f.do(f"call void {f.op(f'load ptr, ptr {word(pool, SET_BLAS)}')}(i32 {before})")
+    return f.text()
+
+
 def _enter_code() -> str:
     f = Emitter("enter", ["ptr %self", "ptr %args", "i64 %count"], result="ptr")
 
@@ -161,9 +271,8 @@ def _enter_code() -> str:
     def word(i: int | str, type_: str = "i64") -> str:
         return f.op(f"load {type_}, ptr {f.op(f'getelementptr i64, ptr {d}, i64 {i}')}")
 
-    def put(slot: str, x: str) -> None:
-        at = f.op(f"getelementptr i64, ptr {table}, i64 {slot}")
-        f.do(f"store ptr {field(x, _DATA)}, ptr {at}")
+    def put(slot: str, data: str) -> None:
+        f.do(f"store ptr {data}, ptr {f.op(f'getelementptr i64, ptr {table}, i64 {slot}')}")
 
     def unless(condition: str, otherwise: str) -> None:
         goon = f.fresh("goon")
@@ -176,18 +285,29 @@ def _enter_code() -> str:
 
     arrays = f.op("load ptr, ptr %args")
     d = field("%self", _DATA)
-    table, steps = word(0, "ptr"), word(1, "ptr")
-    n, inputs, outputs, most = (word(i) for i in range(2, _HEAD))
-    with f.loop("0", inputs) as i:
-        x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
-        slot = word(f.op(f"add i64 {i}, {_HEAD}"))
-        with f.when(f.op(f"icmp sge i64 {slot}, 0")):
-            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "none")
-            unless(has(x, _USABLE), "none")
-            put(slot, x)
-    first = f.op(f"add i64 {inputs}, {_HEAD}")
+    table = word(0, "ptr")
+    inputs, outputs, most = (word(i) for i in range(3, 6))
+    # First, as it may collect garbage, and so run Python, and so this very program.
     results = f.op(f"call ptr @PyList_New(i64 {outputs})")
     unless(f.op(f"icmp ne ptr {results}, null"), "failed")
+    with f.loop("0", inputs) as i:
+        x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
+        at = f.op(f"add i64 {f.op(f'shl i64 {i}, 1')}, {_HEAD}")
+        slot, is_scalar = word(at), word(f.op(f"add i64 {at}, 1"))
+        with f.when(f.op(f"icmp sge i64 {slot}, 0")):
+            array, scalar, done = (f.fresh(label) for label in ("array", "scalar", "done"))
+            scalars = f.op(f"icmp ne i64 {is_scalar}, 0")
+            f.do(f"br i1 {scalars}, label %{scalar}, label %{array}")
+            f.label(scalar)
+            put(slot, f.op(f"getelementptr i8, ptr {x}, i64 {_VALUE}"))
+            f.do(f"br label %{done}")
+            f.label(array)
+            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "stopped")
+            unless(has(x, _USABLE), "stopped")
+            put(slot, field(x, _DATA))
+            f.do(f"br label %{done}")
+            f.label(done)
+    first = f.op(f"add i64 {f.op(f'shl i64 {inputs}, 1')}, {_HEAD}")
     with f.loop("0", outputs) as i:
         at = f.op(f"add i64 {first}, {f.op(f'mul i64 {i}, 5')}")
         slot, replaces, ndim = (word(f.op(f"add i64 {at}, {k}")) for k in range(3))
@@ -214,17 +334,15 @@ def _enter_code() -> str:
         f.label(done)
         y = f.op(f"phi ptr [ {old}, %{use} ], [ {new}, %{last} ]")
         f.op(f"call i32 @PyList_SetItem(ptr {results}, i64 {i}, ptr {y})")
-        put(slot, y)
+        put(slot, field(y, _DATA))
     error = f.op(f"load ptr, ptr {table}")
     f.do(f"store i64 0, ptr {error}")
-    f.do(f"call void @drive(ptr {table}, ptr {steps}, i64 {n})")
+    f.do(f"call void @run(ptr {d})")
     stopped = f.op(f"load i64, ptr {error}")
     unless(f.op(f"icmp eq i64 {stopped}, 0"), "stopped")
     f.do(f"ret ptr {results}")
     f.label("stopped")
     f.do(f"call void @Py_DecRef(ptr {results})")
-    f.do("br label %none")
-    f.label("none")
     f.do("call void @Py_IncRef(ptr @None)")
     f.do("ret ptr @None")
     f.label("given_up")

@@ -1,53 +1,68 @@
 """LLVM, through llvmlite: text in, functions in this process out.
 
-One JIT serves the process. What is compiled together is a library; its code lives as long as the
+    text --optimized, emit_object--> object code --link--> functions
+
+The first step is the slow one, and depends on nothing but the text and the processor: its result is
+kept on disk (cache.py). So no text may hold an address of this process; what is outside is
+declared, and linking says where it is.
+
+One JIT serves the process. What is linked together is a library; its code lives as long as the
 ``Library`` object.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
+
+from koubai.compiler.runtime import cache
+from koubai.compiler.runtime.once import lock, once
+
+_OPTIONS = {"opt": 1, "reloc": "pic", "codemodel": "default"}
+_PASSES = ("sroa", "instruction_combine")
 
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class _Backend:
+    """``maker`` is all that object code depends on, but for the text."""
+
     jit: Any
     machine: Any
     triple: str
+    maker: str
 
 
-@functools.cache
+@once
 def backend() -> _Backend:
     """The code generator for this processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     triple = llvm.get_process_triple()
+    processor = {
+        "cpu": llvm.get_host_cpu_name(),
+        "features": llvm.get_host_cpu_features().flatten(),
+    }
 
     def machine() -> Any:
-        return llvm.Target.from_triple(triple).create_target_machine(
-            cpu=llvm.get_host_cpu_name(),
-            features=llvm.get_host_cpu_features().flatten(),
-            opt=1,
-            reloc="pic",
-            codemodel="default",
-        )
+        return llvm.Target.from_triple(triple).create_target_machine(**processor, **_OPTIONS)
 
+    versions = llvmlite.__version__, llvm.llvm_version_info
+    maker = repr((triple, processor, _OPTIONS, _PASSES, versions))
     # The JIT owns its machine; the one that emits code must be another.
-    return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple)
+    return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple, maker)
 
 
 class Library:
-    """Functions compiled together.
+    """Functions linked together.
 
     Attributes:
         addresses: where each exported function begins.
@@ -79,12 +94,22 @@ def optimized(text: str) -> Any:
     module.verify()
     builder = llvm.create_pass_builder(b.machine, llvm.create_pipeline_tuning_options(1))
     passes = llvm.create_new_function_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
+    for name in _PASSES:
+        getattr(passes, f"add_{name}_pass")()
     for function in module.functions:
         if not function.is_declaration:
             passes.run(function, builder)
     return module
+
+
+def object_code(text: str) -> bytes:
+    """The object code of the module ``text``: from the disk, where another process has put it."""
+    key = cache.key(text, backend().maker)
+    code = cache.load(key)
+    if code is None:
+        code = bytes(backend().machine.emit_object(optimized(text)))
+        cache.store(key, code)
+    return code
 
 
 def compile_text(
@@ -97,13 +122,15 @@ def compile_text(
         exports: names of the functions to be called from outside.
         imports: the addresses of what the module declares but does not define.
     """
-    code = backend().machine.emit_object(optimized(text))
-    return link(code, exports, imports or {})
+    with lock:
+        return link([object_code(text)], exports, imports or {})
 
 
-def link(code: bytes, exports: Sequence[str], imports: Mapping[str, int]) -> Library:
+def link(codes: Iterable[bytes], exports: Sequence[str], imports: Mapping[str, int]) -> Library:
     """Load object code."""
-    builder = llvm.JITLibraryBuilder().add_object_img(code)
+    builder = llvm.JITLibraryBuilder()
+    for code in codes:
+        builder.add_object_img(code)
     for name, address in imports.items():
         builder.import_symbol(name, address)
     for name in exports:

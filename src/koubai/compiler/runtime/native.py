@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,26 @@ from koubai.compiler.codegen.lanes import ELEMENTS, MOVED
 from koubai.compiler.codegen.reductions import COMBINE
 from koubai.compiler.codegen.scan import COMBINE as SCANS
 from koubai.compiler.codegen.schedule import Step, schedule
+from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.interpret import interpret
-from koubai.compiler.kernels import Fallback
-from koubai.compiler.layout import Layout, whole
+from koubai.compiler.kernels import Fallback, Product
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
+from koubai.compiler.passes.partition import is_worth, partition
 from koubai.compiler.passes.state import replaceable
-from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.primitives import Type, dtype_name
 from koubai.compiler.program import Instruction, Program
-from koubai.compiler.runtime.driver import Entry, Output, prepared
+from koubai.compiler.runtime.by_numpy import Run, Views, by_numpy
+from koubai.compiler.runtime.driver import Entry, Output, Shared, driver
 from koubai.compiler.runtime.functions import addresses
+from koubai.compiler.runtime.threads import PROCESSORS, pool
 
 
 def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     """Whether there is code for an instruction other than a product, on these operands."""
-    op, dtypes, result = instruction.op, [str(t.dtype) for t in types], str(instruction.type.dtype)
+    op, result = instruction.op, dtype_name(instruction.type.dtype)
+    dtypes = [dtype_name(t.dtype) for t in types]
     if op in ("getitem", "setitem"):
         return True
     if MOVED & {*dtypes, result}:
@@ -46,76 +51,83 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
     return is_elementwise(op, dtypes, result)
 
 
-def native_program(program: Program, state: Sequence[tuple[int, int]] = ()) -> NativeProgram | None:
+def native_program(
+    program: Program, state: Sequence[tuple[int, int]] = (), scalars: Collection[int] = ()
+) -> NativeProgram | None:
     """Machine code for ``program``; None if a dtype in it is unknown to the code generator.
 
     Args:
         state: inputs, and the numbers of the outputs that take their places.
+        scalars: inputs that come as Python floats, or as scalars of NumPy's.
     """
     types = [*program.inputs, *(x.type for x in program.instructions)]
-    if any(str(t.dtype) not in ELEMENTS for t in types):
+    if any(dtype_name(t.dtype) not in ELEMENTS for t in types):
         return None
-    return NativeProgram(optimize(program), state)
-
-
-Run = Callable[[list[Any], list[Any]], None]
-"""A part of a program, on the arrays of its inputs and its outputs."""
-View = Callable[[list[Any], list[Any]], Any]
-"""An array for a layout, of those of a call or of the program's own memory."""
+    return NativeProgram(optimize(program), state, scalars)
 
 
 class NativeProgram:
-    """Machine code for ``program``.
+    """Machine code for ``program``, cut into so many ``chunks`` where that is worth it.
 
-    The first steps are run by ``entry``, which also makes the outputs; mostly there are no others.
-    ``later`` are what NumPy runs, and the steps after that.
+    Its parts are rows of steps, between those that NumPy runs. The first row is run by ``entry``,
+    which also makes the outputs; ``later`` are the others, mostly none.
     """
 
-    def __init__(self, program: Program, state: Sequence[tuple[int, int]] = ()) -> None:
-        self.program = program
+    def __init__(
+        self,
+        program: Program,
+        state: Sequence[tuple[int, int]] = (),
+        scalars: Collection[int] = (),
+        chunks: int | None = None,
+    ) -> None:
+        self.program, self.scalars = program, scalars
+        chunks = PROCESSORS if chunks is None else chunks
         self.plan = fuse(program, is_native)
-        self.memory = plan_memory(self.plan)
-        self.schedule = schedule(self.plan, self.memory)
+        self.replaced = replaceable(self.plan, state)
+        if is_worth(self.plan, chunks):
+            # A counter that may be overwritten only at the end would hold up what needs it.
+            self.replaced = {
+                number: i
+                for number, i in self.replaced.items()
+                if math.prod(program.inputs[i].shape) > LINE
+            }
+        outputs = {self.plan.outputs[number]: i for number, i in self.replaced.items()}
+        phases = partition(self.plan, chunks, outputs)
+        self.memory = plan_memory(self.plan, phases)
+        self.schedule = schedule(self.plan, phases, self.memory)
         self.workspace = np.empty(self.memory.size + LINE, np.uint8)
         self.start = -self.workspace.ctypes.data % LINE
         self.error = np.zeros(1, np.int64)
         self.table = np.zeros(FIRST + len(self.schedule.slots), np.int64)
         self.table[ERROR] = self.error.ctypes.data
         self.table[WORKSPACE] = self.workspace.ctypes.data + self.start
-        for b, slot in self.schedule.slots.items():
-            if b in self.plan.constants:
-                self.table[slot] = self.plan.constants[b].ctypes.data
+        for b, value in self.plan.constants.items():
+            if b in self.schedule.slots:
+                self.table[self.schedule.slots[b]] = value.ctypes.data
         self.lock = threading.Lock()
-        self.replaced = replaceable(self.plan, state)
+        self.views = Views(self.plan, self.memory, self.workspace[self.start :], scalars)
         self.parts = self._parts()
-        self.entry = self._entry(self.parts[0])
-        self.later = [
-            self._by_numpy(x) if isinstance(x, Fallback) else self._driven(x)
-            for x in self.parts[1:]
-        ]
+        no_steps = np.empty((0, 3), np.int64)
+        is_native_first = bool(self.parts) and not isinstance(self.parts[0], Fallback)
+        self.entry = self._entry(self.parts[0] if is_native_first else no_steps)
+        self.later = [self.prepared(part) for part in self.parts[is_native_first:]]
 
     def _parts(self) -> list[Any]:
-        """The steps, as words for ``drive``, between those that NumPy runs; the first may be none.
-
-        >>> native._parts()
-        [array([[140192, 5680, 0]]), Fallback(...), array([[141376, 5712, 0], [140192, 5768, 0]])]
-        """
+        """The steps, as words for ``drive``, between those that NumPy runs."""
         steps = [step for step in self.schedule.steps if isinstance(step, Step)]
         functions = addresses(step.code for step in steps)
         self.operands = np.array([word for step in steps for word in step.operands], np.int64)
-        parts: list[Any] = [[]]
+        parts: list[Any] = []
+        rows: list[tuple[int, int, int]] = []
         at = self.operands.ctypes.data
         for step in self.schedule.steps:
             if isinstance(step, Fallback):
-                parts += [step, []]
+                parts += [np.array(rows, np.int64), step] if rows else [step]
+                rows = []
             else:
-                parts[-1].append((functions[step.code], at, step.may_fail))
+                rows.append((functions[step.code], at, step.may_fail))
                 at += 8 * len(step.operands)
-        return [
-            np.array(part, np.int64) if isinstance(part, list) else part
-            for i, part in enumerate(parts)
-            if i == 0 or part
-        ]
+        return [*parts, np.array(rows, np.int64)] if rows else parts
 
     def _entry(self, steps: Any) -> Entry:
         slots, outputs = self.schedule.slots, []
@@ -124,7 +136,25 @@ class NativeProgram:
             replaces = self.replaced.get(number)
             outputs.append(Output(slots[b], replaces, type_.shape, type_.dtype))
         places = [slots.get(i, -1) for i in range(len(self.program.inputs))]
-        return Entry(self.table, steps, places, outputs)
+        shared = self._shared()
+        has_products = any(isinstance(kernel, Product) for kernel in self.plan.kernels)
+        if has_products:
+            pool.limit_blas()
+        used = pool.words if shared or has_products else None
+        return Entry(self.table, steps, places, self.scalars, outputs, used, shared)
+
+    def _shared(self) -> Shared | None:
+        """How threads share the program; None if it is all one chunk."""
+        by_phase = self.schedule.phases
+        if len(by_phase) == 1 == len(by_phase[0]):
+            return None
+        pool.start()
+        counts = [len(chunks) for chunks in by_phase]
+        first = [sum(counts[:i]) for i in range(len(counts))]
+        chunks = np.array([chunk for chunks in by_phase for chunk in chunks], np.int64)
+        phases = np.array(list(zip(first, counts, strict=True)), np.int64)
+        marks = np.zeros(len(phases) * MARK_WORDS, np.int64)
+        return Shared(chunks, phases, marks)
 
     def run(self, inputs: list[Any]) -> list[Any]:
         """The outputs for ``inputs``, arrays of the program's input types.
@@ -133,19 +163,17 @@ class NativeProgram:
         the output that replaces it.
         """
         outputs = self._run(inputs)
-        if outputs is None:
-            outputs = self._run([np.require(x, requirements=["C", "A", "E"]) for x in inputs])
-        if outputs is None:
-            return interpret(self.program, inputs)  # which says what is wrong
-        return outputs
+        if outputs is None:  # among the inputs is a view, for instance; or it has stopped
+            outputs = self._run(self._in_order(inputs))
+        return interpret(self.program, inputs) if outputs is None else outputs
 
     def _run(self, inputs: list[Any]) -> list[Any] | None:
-        """The outputs; None if an array is not in C order, or the program has stopped."""
+        """The outputs; None if an array does not lie in order, or the program has stopped."""
         outputs: list[Any] | None
         if not self.later:
             outputs = self.entry.call(inputs)
             return outputs
-        with self.lock:
+        with self.lock:  # NumPy lets other threads run
             outputs = self.entry.call(inputs)
             if outputs is None:
                 return None
@@ -155,40 +183,21 @@ class NativeProgram:
                     return None
             return outputs
 
-    def _driven(self, steps: Any) -> Run:
-        run = prepared(self.table, steps)
-        return lambda inputs, outputs: run()
+    def _in_order(self, inputs: Sequence[Any]) -> list[Any]:
+        """Arrays as machine code can read them."""
+        return [
+            x if i in self.scalars else np.require(x, requirements=["C", "A", "E"])
+            for i, x in enumerate(inputs)
+        ]
 
-    def _by_numpy(self, step: Fallback) -> Run:
-        function, params = PRIMITIVES[step.instruction.op].run, step.instruction.params
-        operands = [self._view(x) for x in step.operands]
-        result = self._view(whole(step.value, step.instruction.type.shape))
+    def load(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Run nothing yet: inputs and outputs for the parts, whose addresses are in the table."""
+        arrays = self._in_order(inputs)
+        return arrays, self._entry(np.empty((0, 3), np.int64)).call(arrays)
 
-        def run(inputs: list[Any], outputs: list[Any]) -> None:
-            arrays = [view(inputs, outputs) for view in operands]
-            result(inputs, outputs)[...] = function(*arrays, **params)
-
-        return run
-
-    def _view(self, x: Layout) -> View:
-        """A layout of a buffer as an array: made now, if the buffer is the same in all calls."""
-        type_, b = self.plan.types[x.buffer], x.buffer
-        size = type_.dtype.itemsize
-        offset, strides = x.offset * size, tuple(step * size for step in x.strides)
-
-        def made(memory: Any, start: int = 0) -> Any:
-            if 0 in x.shape:  # it may begin after the end
-                return np.empty(x.shape, type_.dtype)
-            return np.ndarray(x.shape, type_.dtype, memory, start + offset, strides)
-
-        if b in self.memory.offsets or b in self.plan.constants:
-            if b in self.plan.constants:
-                fixed = made(self.plan.constants[b])
-            else:
-                fixed = made(self.workspace, self.start + self.memory.offsets[b])
-            return lambda inputs, outputs: fixed
-        is_whole = x == whole(b, type_.shape)
-        if b in self.plan.outputs:
-            number = self.plan.outputs.index(b)
-            return lambda inputs, outputs: outputs[number] if is_whole else made(outputs[number])
-        return lambda inputs, outputs: inputs[b] if is_whole else made(inputs[b])
+    def prepared(self, part: Any) -> Run:
+        """A row of steps, or what NumPy runs, to be called after ``load``."""
+        if isinstance(part, Fallback):
+            return by_numpy(part, self.views)
+        drive = driver(self.table, part)
+        return lambda inputs, outputs: drive()

@@ -14,6 +14,9 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
+from koubai.compiler.not_stored import NotStored
 from koubai.compiler.trace.packages import is_looked_into
 from koubai.core import Function, Variable
 
@@ -31,6 +34,19 @@ _PLAIN = {
     ("collections", "UserList"),
     ("types", "SimpleNamespace"),
 }
+
+NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
+CONSTANTS = (
+    *NUMBERS_AND_TEXTS,
+    type(None),
+    type(Ellipsis),
+    NotStored,
+    np.dtype,
+    slice,
+    range,
+    np.generic,
+)
+"""The types of what is known by its value, instead of being looked into."""
 
 Contents = Mapping[Any, Any]
 

@@ -10,6 +10,7 @@ import numpy as np
 from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import BOOL, loop
 from koubai.compiler.trace.lifting import as_scalar, dtype_of, function, trace_of, traced
+from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.traced import Traced
 
 
@@ -118,7 +119,8 @@ def where(condition: Any, /, *xs: Any) -> Any:
     if len(xs) != 2:
         return nonzero(condition)
     trace = trace_of(condition, *xs)
-    dtype = np.result_type(*[x if isinstance(x, int | float) else dtype_of(x) for x in xs])
+    weak = [0.0 if isinstance(x, TracedFloat) else x for x in xs]
+    dtype = np.result_type(*[x if isinstance(x, int | float) else dtype_of(x) for x in weak])
     # NumPy's where() takes a number that the dtype can't hold, and wraps it.
     x1, x2 = [
         traced(trace, x if isinstance(x, Traced) else np.asarray(x).astype(dtype), dtype)

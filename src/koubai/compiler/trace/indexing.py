@@ -14,7 +14,8 @@ from koubai.arrays import NUMBERS, along_axis, shape_of
 from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import BOOL, OPERAND
 from koubai.compiler.trace.elementwise import where
-from koubai.compiler.trace.lifting import function, trace_of, traced
+from koubai.compiler.trace.lifting import dtype_of, function, trace_of, traced
+from koubai.compiler.trace.shaping import broadcast_to
 from koubai.compiler.trace.traced import Trace, Traced
 from koubai.core import Variable
 
@@ -143,6 +144,19 @@ def scatter_add(x: Any, index: Any, shape: tuple[int, ...], /) -> Traced:
     known, operands = _split(trace, _parts(index))
     x = traced(trace, x, x.dtype)
     return trace.emit("scatter_add", x, *operands, index=known, shape=tuple(shape))
+
+
+def add_at(x: Any, index: Any, value: Any) -> None:
+    """``np.add.at``: x[index] += value, where what is added to one element adds up."""
+    if not isinstance(x, Traced):
+        raise TraceError(
+            "np.add.at into a NumPy array that was made inside the function: its numbers are known"
+            " only when the function runs; make the array with np.zeros_like(x) or"
+            " np.zeros(shape, like=x)"
+        )
+    value = traced(x.trace, value, dtype_of(value))
+    where = getitem(x, index)
+    x += scatter_add(broadcast_to(value, where.shape), index, x.shape)
 
 
 def raise_unless(condition: Traced, message: str) -> None:

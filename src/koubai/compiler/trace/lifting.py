@@ -14,6 +14,7 @@ import numpy as np
 
 from koubai.compiler.errors import located
 from koubai.compiler.primitives import BOOL
+from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.traced import Trace, Traced
 from koubai.core import Variable
 
@@ -77,6 +78,8 @@ def as_scalar(y: Traced) -> Traced:
 
 def dtype_of(x: Any) -> Any:
     """The dtype of an operand; ``int`` or ``float`` for Python's numbers, which are weak."""
+    if isinstance(x, TracedFloat):
+        return float
     if isinstance(x, Traced | np.ndarray | np.generic):
         return x.dtype
     if isinstance(x, bool):

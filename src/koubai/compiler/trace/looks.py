@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import sys
 import types
 from collections import OrderedDict
@@ -21,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.not_stored import NotStored
-from koubai.compiler.runtime import layouts, walker
+from koubai.compiler.runtime import layouts, looking, walker
 from koubai.compiler.trace.contents import (
+    CONSTANTS,
     Attributes,
     Cell,
     Container,
@@ -35,7 +37,7 @@ from koubai.compiler.trace.contents import (
     Partial,
 )
 
-_CODES = {name: i for i, name in enumerate(walker.LOOKS)}
+_CODES = {name: i for i, name in enumerate(looking.LOOKS)}
 _WORD = (1 << 64) - 1
 
 FUNCTION, ARGUMENTS, KEYWORDS = range(3)
@@ -47,7 +49,7 @@ class Storage:
     """Where a value can be put by native code: how, in the object at which place, and where in it.
 
     Attributes:
-        kind: one of ``walker.WRITES``.
+        kind: one of ``writing.WRITES``.
         operand: an offset, a number, or a key.
     """
 
@@ -63,7 +65,7 @@ class Looks:
         words: for ``walker.looker``.
         kept: objects that the words refer to, by address.
         places: how many there are so far.
-        arrays: the places of the world's arrays, in its order.
+        arrays: the places of the world's arrays, in its order, which are results of the walk.
         complete: whether all was something that native code can look at.
     """
 
@@ -110,8 +112,6 @@ class Looks:
     def arguments(self, args: Any, kwargs: dict[str, Any]) -> tuple[int, list[int]]:
         """The place of the first argument; those of the keyword arguments."""
         first, named = self.parts(ARGUMENTS, args), self._items(KEYWORDS, kwargs)
-        for (key, _), name in zip(named, kwargs, strict=True):
-            self.constant(key, name)
         return first, [value for _, value in named]
 
     def is_(self, place: int, x: Any) -> None:
@@ -140,6 +140,15 @@ class Looks:
         else:
             self.cannot()
 
+    def float_at(self) -> int:
+        """Where the last look, at a float, is; for ``any_float``."""
+        return len(self.words)
+
+    def any_float(self, after: int, any_: bool, x: float) -> None:
+        """Let the look before that position take any float, or ``x`` only, again."""
+        if self.complete:
+            self.words[after - 2 : after] = (0, 0) if any_ else layouts.bits(x)
+
     def kind(self, place: int, x: Any) -> None:
         """Something of the type of ``x``."""
         self._look("TYPE", place, self._ref(type(x)))
@@ -150,11 +159,13 @@ class Looks:
 
     def array(self, place: int, x: Any) -> None:
         """An array like ``x``, or a number of NumPy's: an input."""
+        number = len(self.arrays)
         if isinstance(x, np.generic):
             self.new(place, x)
+            self.take(place, number)
         elif self.complete and x.dtype.type in _NUMBERS:
             kind = layouts.word(id(x.dtype) + layouts.KIND)
-            self._look("ARRAY", place, self._ref(type(x)), kind, x.ndim, *x.shape)
+            self._look("ARRAY", place, self._ref(type(x)), kind, number, x.ndim, *x.shape)
         else:
             self.cannot()
         self.arrays.append(place)
@@ -218,13 +229,13 @@ class Looks:
         mapping = getattr(x, "__dict__", {})
         if mapping.get(name) is not value:
             self.cannot()
-            return 0
+            return self._new()
         return self._load("NAME", self._load("VARS", place), self._ref(name))
 
     def contents(
         self, container: Container, place: int, contents: dict[Any, Any]
     ) -> list[tuple[int, int]]:
-        """A container; the places of its keys (0 for one that needs no look) and its values."""
+        """A container; the places of its keys that are objects (0 for others) and of its values."""
         mapping, items = place, []
         if isinstance(container, Items):
             items = self._items(place, container.owner)
@@ -249,7 +260,8 @@ class Looks:
         else:
             self.cannot()
         self._owners.append((container, place, mapping))
-        return items if self.complete else [(0, 0)] * len(contents)
+        # Places are told from each other in any case.
+        return items if self.complete else _values(self._new(len(contents)), contents)
 
     def storage(self, number: int, key: Any) -> Storage | None:
         """Where native code can put a value for ``key`` of container ``number``."""
@@ -295,13 +307,17 @@ class Looks:
             keys = [self._ref(key) for key in mapping]
             self._look("ORDERED", place, len(mapping), first, *keys)
             return _values(first, mapping)
-        skipped = [key for key in mapping if key in hidden]
-        number = len(mapping) - len(skipped)
-        first = self._new(2 * number)
-        # Hidden names are absent in the next call, or others are there.
+        keys = [key for key in mapping if key not in hidden]
+        n = len(keys)
+        first = self._new(2 * n)
+        # Hidden names may be absent in the next call, or others be there.
         skip = [self._ref(key) for key in _interned(hidden)]
-        self._look("DICT", place, number, first, len(skip), *skip)
-        return [(first + 2 * i, first + 2 * i + 1) for i in range(number)]
+        constant = [isinstance(key, CONSTANTS) for key in keys]
+        if not all(map(_is_unchangeable, itertools.compress(keys, constant))):
+            self.cannot()
+        words = [self._ref(key) if is_ else 0 for key, is_ in zip(keys, constant, strict=True)]
+        self._look("DICT", place, n, first, len(skip), *skip, *words)
+        return [(0 if is_ else first + n + i, first + i) for i, is_ in enumerate(constant)]
 
     def _attributes(self, place: int, c: Attributes) -> tuple[list[tuple[int, int]], int]:
         items, mapping = [], place
@@ -327,7 +343,7 @@ class Looks:
         offset = layouts.slot_offset(slot) if self.complete else None
         if offset is None:
             self.cannot()
-            return 0
+            return self._new()
         if empty:
             self._look("NO_WORD", place, offset)
             return 0

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from koubai.arrays import describe
-from koubai.compiler.errors import TraceError
+from koubai.compiler.errors import TraceError, definition
 from koubai.compiler.not_stored import GradientNotStored
+from koubai.compiler.runtime.threads import pool
 from koubai.compiler.trace.run import Run, traced_run
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
@@ -75,11 +76,10 @@ def _differ(function: Callable[..., Any], first: Run, second: Run) -> TraceError
     differ = [i for i, (a, b) in enumerate(zip(lines, others, strict=False)) if a != b]
     i = differ[0] if differ else min(len(lines), len(others))
     longer = (first if len(lines) > i else second).program.instructions
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
     return TraceError(
         "the function does something else each time that it runs (random numbers, time, a counter);"
         " compute that outside and pass it in as an argument",
-        longer[i].location if i < len(longer) else code and (code, 0),
+        longer[i].location if i < len(longer) else definition(function),
     )
 
 
@@ -87,7 +87,7 @@ def _random_states(world: World) -> list[Any]:
     """The states of the random generators that the function can reach."""
     states: list[Any] = []
     generators = [x for x in world.kept if type(x).__name__ in ("Generator", "RandomState")]
-    if threading.active_count() == 1:  # else another thread may draw from them
+    if threading.active_count() - len(pool.workers) == 1:  # else another may draw from them
         states.append(random.getstate())
         if numpys := sys.modules.get("numpy.random"):
             generators.append(numpys.mtrand._rand)

@@ -23,10 +23,18 @@ from koubai.compiler.errors import TraceError
 from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import digest
-from koubai.compiler.trace.contents import Container, Elements, Members, containers, same
+from koubai.compiler.trace.contents import (
+    CONSTANTS,
+    Container,
+    Elements,
+    Members,
+    containers,
+    same,
+)
 from koubai.compiler.trace.graph import Graphs, ended
+from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.traced import Trace, Traced
-from koubai.compiler.trace.world import CONSTANTS, World
+from koubai.compiler.trace.world import World
 from koubai.core import Variable
 from koubai.location import caller
 
@@ -53,8 +61,18 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Float:
+    """An output of the program as a Python float."""
+
+    number: int
+
+    def make(self, call: Call) -> Any:
+        return call.outputs[self.number].item()
+
+
+@dataclass(frozen=True)
 class Input:
-    """The very array that is an input."""
+    """The very array, or float, that is an input."""
 
     number: int
 
@@ -118,7 +136,7 @@ class Constant:
         return f"Constant({self.value!r})" if is_plain else f"Constant({type(self.value)})"
 
 
-Recipe = Output | Input | Viewed | Owner | Made | Tuple | Constant
+Recipe = Output | Float | Input | Viewed | Owner | Made | Tuple | Constant
 Items = list[tuple[Recipe, Recipe]]
 """Recipes for keys, which may be objects of the world, and for their values."""
 
@@ -185,7 +203,7 @@ class Results:
         self.orders: list[tuple[int, list[Recipe]]] = []
         for i, (place, before) in enumerate(zip(world.containers, entered, strict=True)):
             after = place.read()
-            _refuse_growth(place, before, after)
+            _refuse_growth(place, world.names[i], before, after)
             self.deleted += [(i, describe.recipe(k, "a key")) for k in before if k not in after]
             new = {k: x for k, x in after.items() if k not in before or before[k] is not x}
             if uses_up and isinstance(place.owner, Variable) and _updates(new, read):
@@ -277,7 +295,7 @@ class Results:
             if not x.flags.writeable:
                 raise ValueError(f"a write in place to {path}, which is read-only")
             for j in {*self.used, *written} - {i}:
-                if _share_memory(x, world.arrays[j]):
+                if isinstance(world.arrays[j], np.ndarray) and _share_memory(x, world.arrays[j]):
                     raise TraceError(
                         f"a write in place to {path}, which shares its memory with"
                         f" {world.paths[j]}: assign a new array instead, or keep copies"
@@ -324,6 +342,8 @@ class _Describe:
         """A recipe for an array."""
         if id(x) in self.inputs:
             return Input(self.inputs[id(x)])
+        if isinstance(x, TracedFloat):
+            return Float(self.output(x))
         if x.view is None:
             return Output(self.output(x), x.scalar)
         if id(x) not in self.numbers:
@@ -371,6 +391,8 @@ def _leaves(recipe: Recipe) -> Iterator[Recipe]:
     if isinstance(recipe, Tuple):
         for part in recipe.parts:
             yield from _leaves(part)
+    elif isinstance(recipe, Float):
+        yield Output(recipe.number, True)
     elif isinstance(recipe, Output | Input):
         yield recipe
 
@@ -414,11 +436,13 @@ def _share_memory(x: Any, y: Any) -> bool:
         return True
 
 
-def _refuse_growth(place: Container, before: dict[Any, Any], after: dict[Any, Any]) -> None:
+def _refuse_growth(
+    place: Container, name: str, before: dict[Any, Any], after: dict[Any, Any]
+) -> None:
     is_fixed = isinstance(place, Members) and not same(before, after)
     if is_fixed or (isinstance(place, Elements) and len(after) != len(before)):
         raise TraceError(
-            f"a {place.kind} in the world of the function was changed: it had {len(before)}"
-            f" elements and has {len(after)}; a compiled function may assign the elements of a"
-            " list, and return new lists: append what it returns outside of it"
+            f"a {place.kind} in the world of the function, {name}, was changed: it had"
+            f" {len(before)} elements and has {len(after)}; a compiled function may assign the"
+            " elements of a list, and return new lists: append what it returns outside of it"
         )

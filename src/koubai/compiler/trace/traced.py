@@ -18,6 +18,7 @@ NumPy's operations give scalars where they might give 0-d arrays; these can't be
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,12 +31,26 @@ from koubai.compiler.errors import NeedsNumber, TraceError, located
 from koubai.compiler.primitives import PRIMITIVES, Type
 from koubai.compiler.program import Instruction, Program
 from koubai.compiler.trace.origins import Origins
-from koubai.location import Location, caller
+from koubai.compiler.trace.statements import statement
+from koubai.location import Location, caller, describe_location
 
 _UNKNOWN = -1  # the number of no value
 
 tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 """Whether a function runs on traced arrays now."""
+
+
+class OtherThread(Exception):
+    """Another thread has the world, or has changed it: to be looked at again after ``wait``."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        super().__init__()
+        self.trace = trace
+
+    def wait(self) -> None:
+        """Until that thread has put the world back, if it runs a function on traced arrays."""
+        if self.trace is not None:
+            self.trace.restored.wait()
 
 
 class Trace:
@@ -44,14 +59,22 @@ class Trace:
     Attributes:
         program: what has been written so far.
         ended: whether the run is over; the program is complete then.
+        thread: that of the run.
+        restored: set when the function's world is as it was before the run.
         met: the NumPy arrays that became constants, and where.
     """
 
     def __init__(self) -> None:
         self.program = Program([])
         self.ended = False
+        self.thread = threading.get_ident()
+        self.restored = threading.Event()
         self.met: list[tuple[Any, Location]] = []
         self.origins = Origins()
+
+    def is_elsewhere(self) -> bool:
+        """Whether it goes on in another thread than this."""
+        return not self.restored.is_set() and self.thread != threading.get_ident()
 
     def input(self, type_: Type, scalar: bool) -> Traced:
         """A new input; all of them come before the first instruction."""
@@ -238,6 +261,10 @@ class Traced(ArrayMethods):
                 " the array with np.zeros_like(x) or np.zeros(shape, like=x), where x is"
                 f" {self!r}"
             )
+        if ufunc is np.add and method == "at":
+            from koubai.compiler.trace.indexing import add_at  # it makes traced arrays
+
+            return add_at(*inputs)
         try:
             return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
         except TypeError as error:
@@ -249,55 +276,82 @@ class Traced(ArrayMethods):
         try:
             return super().__array_function__(func, types, args, kwargs)
         except TypeError as error:
-            raise TraceError(f"np.{func.__name__}: {error}") from None
+            known = f"{func.__module__}.{func.__name__}" in str(error)
+            raise TraceError(str(error) if known else f"np.{func.__name__}: {error}") from None
 
     # What would need the numbers.
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
-        message = (
-            f"{what} of {self!r}, whose numbers are known only when the function runs; {instead}"
-        )
+        message = f"{what} {self!r}, whose numbers are known only when the function runs; {instead}"
         if self.scalar and self.value < len(self.trace.program.inputs) and not self.trace.ended:
             raise NeedsNumber(message, self.value)
         raise TraceError(message)
 
     def __bool__(self) -> bool:
         self._refuse(
-            "a decision (if, while, and, or)",
-            "write where(condition, a, b), or decide outside the function",
+            "a decision (if, while, and, or) of",
+            "write np.where(condition, a, b), or return the condition, and decide on what the call"
+            " returns",
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        self._refuse(
-            "np.asarray(), an index into a NumPy array, or a write into one",
-            "leave asarray out; to make one array of several write np.stack(...); an array that is"
-            " indexed or written to must be traced too: an argument or a global, or made with"
-            " np.zeros_like(x) or np.zeros(shape, like=x)",
+        self._refuse_meeting(
+            "np.array() or np.asarray() of",
+            "leave it out; to make one array of several write np.stack(...); a NumPy array that is"
+            " made inside the function is made with like=x, np.zeros(shape, like=x)",
         )
 
     def __float__(self) -> float:
-        self._refuse(
-            "float()",
-            "return it, and write float(...) on what the call returns (an array that it is written"
-            " into must be traced too: np.zeros_like(x), np.zeros(shape, like=x))",
+        self._refuse_meeting(
+            "float() of",
+            "return it, and write float(...) on what the call returns; for math.exp write np.exp",
         )
 
+    def _refuse_meeting(self, what: str, instead: str) -> NoReturn:
+        """It met something that has numbers: an array that was made inside, or a call."""
+        match statement():
+            case "x[i]":
+                what = "an index into a NumPy array that was made inside the function, with"
+                instead = (
+                    "make the array with like=x, np.eye(10, like=x), or outside the function (an"
+                    " argument or a global)"
+                )
+            case "x[i] = y":
+                what = "a write into a NumPy array that was made inside the function, with"
+                instead = "make the array with np.zeros_like(x) or np.zeros(shape, like=x)"
+        self._refuse(what, instead)
+
     def __int__(self) -> int:
-        self._refuse("int()", "return it, and write int(...) on what the call returns")
+        self._refuse("int() of", "return it, and write int(...) on what the call returns")
 
     def item(self) -> Any:
-        self._refuse("item()", "return it, and write .item() on what the call returns")
+        self._refuse("item() of", "return it, and write .item() on what the call returns")
 
     def __index__(self) -> int:
         self._refuse(
-            "an index, a length or a shape",
-            "pass a Python number, int(n), for which the function is compiled",
+            "an index, a length or a shape of",
+            "pass a Python number, int(n), as an argument: the function is compiled for it",
         )
+
+    def tolist(self) -> Any:
+        self._refuse("tolist() of", "return it, and write .tolist() on what the call returns")
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def __floordiv__(self, other: Any) -> NoReturn:
+        raise TraceError("x // y cannot be compiled; write np.floor(x / y)")
+
+    def __mod__(self, other: Any) -> NoReturn:
+        raise TraceError("x % y cannot be compiled; write x - y * np.floor(x / y)")
+
+    __rfloordiv__, __rmod__ = __floordiv__, __mod__
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"{self!r} has no {name!r}: traced arrays have the methods reshape, transpose,"
-            f" flatten, ravel, {', '.join(METHODS)}; write others as functions, np.sort(x)"
+            f" flatten, ravel, fill, {', '.join(METHODS)}; write others as functions, np.sort(x)"
+            f"\n  at {describe_location(caller())}"
         )
 
     def __repr__(self) -> str:

@@ -22,18 +22,24 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from koubai.arrays import REAL
 from koubai.compiler.errors import TraceError
-from koubai.compiler.not_stored import NOT_STORED, NotStored
+from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.trace.contents import (
+    CONSTANTS,
+    NUMBERS_AND_TEXTS,
+    Attributes,
     Cell,
     Container,
+    Elements,
     Globals,
+    Items,
     OfClass,
     OfFunction,
     containers,
@@ -41,26 +47,41 @@ from koubai.compiler.trace.contents import (
 from koubai.compiler.trace.looks import FUNCTION, Looks
 from koubai.compiler.trace.names import names_in
 from koubai.compiler.trace.packages import is_users_file, is_users_module
-from koubai.compiler.trace.traced import Traced, tracing
+from koubai.compiler.trace.traced import OtherThread, Traced, tracing
 from koubai.core import Variable
 from koubai.recording import recording
 
 LIMIT = 20_000
 """Values in a world; more would cost more to look at than a step takes."""
 
-_NUMBERS_AND_TEXTS = (bool, int, float, complex, str, bytes)
-CONSTANTS = (
-    *_NUMBERS_AND_TEXTS,
-    type(None),
-    type(Ellipsis),
-    NotStored,
-    np.dtype,
-    slice,
-    range,
-    np.generic,
-)
+_ASSIGNED = (Attributes, Cell, Elements, Globals, Items, OfClass)
 _Children = Iterator[tuple[str, Any, int]]
 """Where it is, for messages; the object; the number of its place, see looks.py."""
+
+
+Where = tuple[int | None, Any]
+"""The number of a container, or None for an argument; and the key, number or name there."""
+
+
+@dataclass(frozen=True)
+class Float:
+    """A Python float in the world.
+
+    Attributes:
+        path: for messages.
+        value: its value now.
+        place: see looks.py.
+        where: where it is.
+        entry: the number of its entry in the key.
+        look: where the look at it ends.
+    """
+
+    path: str
+    value: Any
+    place: int
+    where: Where
+    entry: int
+    look: int
 
 
 class World:
@@ -68,16 +89,25 @@ class World:
 
     Attributes:
         containers: all that can change, in the order of the walk.
+        names: of each container, what it is called in messages: ``net.params``.
         arrays: the arrays in it, each once, however many places hold it.
         paths: of each array, a place where it is, for messages: ``net.params['W']``.
         key: what must be equal for a program to be used again: the structure, the dtypes and
             shapes of arrays, numbers, texts and flags, and which functions and objects there are.
         kept: the objects whose identity is part of the key: while they live, no other has it.
         looks: the walk, to be repeated by native code.
+        floats: the Python floats among what the function can assign to. They are in the key, until
+            ``vary`` makes inputs of them.
+        varied: those that are inputs, the last ones, in this order.
+        told: what each entry of the key is about, for messages.
+
+    Raises:
+        OtherThread: if a part of it is replaced by traced arrays there.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
         self.containers: list[Container] = []
+        self.names: list[str] = []
         self.arrays: list[Any] = []
         self.paths: list[str] = []
         self.kept: list[Any] = []
@@ -85,25 +115,42 @@ class World:
         looks.context(tracing, False)
         looks.context(recording, recording.get())
         names = list(kwargs)
+        self.floats: list[Float] = []
+        self.varied: list[Float] = []
+        self.told: list[str] = []
+        # By the number of the place: where traced floats can be put.
+        self._where: dict[int, Where] = {}
         self._key: list[Any] = [(recording.get(), len(args), *names)]
         seen: dict[int, tuple[int, int]] = {}
         most = (0, "")
         first, keywords = looks.arguments(args, kwargs)
         named = [(f"argument {n!r}", kwargs[n], at) for n, at in zip(names, keywords, strict=True)]
+        for i, x in enumerate(args):
+            if type(x) is float:
+                self._where[first + i] = None, i
+        for name, at in zip(names, keywords, strict=True):
+            if type(kwargs[name]) is float:
+                self._where[at] = None, name
+        path = "the call"
         stack = [
             ("the function", function, FUNCTION),
             *reversed(named),
             *[(f"argument {i}", args[i], first + i) for i in reversed(range(len(args)))],
         ]
         while stack:
+            self.told += [path] * (len(self._key) - len(self.told))
             path, x, at = stack.pop()
             if id(x) in seen:
                 number, place = seen[id(x)]
                 self._key.append(number)
                 looks.same(at, place)
-            elif isinstance(x, CONSTANTS) and not _is_number_of_numpys(x):
+            elif isinstance(x, CONSTANTS) and not _is_number_of_numpys(x) | isinstance(x, Traced):
                 self._key.append(constant_key(x))
                 looks.constant(at, x)
+                if at in self._where:
+                    entry = len(self._key) - 1
+                    found = Float(path, x, at, self._where[at], entry, looks.float_at())
+                    self.floats.append(found)
             else:
                 if not isinstance(x, tuple):
                     seen[id(x)] = len(seen), at
@@ -116,11 +163,35 @@ class World:
                     f" looked at in every call: more than {LIMIT} values, {most[0]} of them in"
                     f" {most[1]}; pass what is needed of it as an argument, numbers as an array"
                 )
+        self.told += [path] * (len(self._key) - len(self.told))
+        self._own = len(self.arrays)
         self.key = tuple(self._key)
+
+    def vary(self, numbers: Collection[int]) -> None:
+        """Make inputs of the floats with these numbers, and of no others."""
+        for part in (self.arrays, self.paths, self.looks.arrays):
+            del part[self._own :]
+        key = list(self._key)
+        self.varied = [self.floats[i] for i in sorted(numbers)]
+        for i, x in enumerate(self.floats):
+            self.looks.any_float(x.look, i in numbers, x.value)
+        for x in self.varied:
+            key[x.entry] = (float, "any")
+            self.arrays.append(x.value)
+            self.paths.append(x.path)
+        self.looks.arrays += [x.place for x in self.varied]
+        self.key = tuple(key)
+
+    def apart_from_floats(self) -> Any:
+        """The key without gradients, with any number in the place of each float."""
+        key = list(self._key)
+        for x in self.floats:
+            key[x.entry] = (float, "any")
+        return _without_gradients(key)
 
     def key_without_gradients(self) -> tuple[Any, ...]:
         """The key, if each gradient that a compiled step has used up were None."""
-        return tuple(_NONE if part == _USED_UP else part for part in self.key)
+        return _without_gradients(self.key)
 
     def _visit(self, path: str, x: Any, at: int) -> _Children:
         """Put ``x``, which was found at place ``at``, into the key; what it refers to."""
@@ -132,9 +203,11 @@ class World:
         elif isinstance(x, np.ndarray | np.generic):
             self._array(path, x, at)
         elif isinstance(x, Traced):
+            if x.trace.is_elsewhere():
+                raise OtherThread(x.trace)
             raise TraceError(
-                f"{path} is {x!r}, of another compiled call, which has ended: let that function"
-                " return it, instead of keeping it where nobody looks"
+                f"{path} is {Traced.__repr__(x)}, of another compiled call, which has ended: let"
+                " that function return it, instead of keeping it where nobody looks"
             )
         elif hasattr(type(x), "__array_namespace__") and not isinstance(x, Variable):
             raise TraceError(f"{path} is a {type(x).__name__}; write np.asarray(...), only NumPy's")
@@ -203,6 +276,7 @@ class World:
         for container in found:
             contents = container.read()
             self.containers.append(container)
+            self.names.append(path)
             keys = [constant_key(k) if isinstance(k, CONSTANTS) else None for k in contents]
             self._key.append((type(container), type(x), *keys))
             places = self.looks.contents(container, at, contents)
@@ -210,8 +284,8 @@ class World:
             for key, (k, value), (its, place) in items:
                 if key is None:
                     yield path, k, its
-                elif its:
-                    self.looks.constant(its, k)
+                if type(value) is float and isinstance(container, _ASSIGNED):
+                    self._where[place] = len(self.containers) - 1, k
                 yield _path(path, container, k), value, place
 
     def _function(self, path: str, f: types.FunctionType, at: int) -> _Children:
@@ -272,11 +346,15 @@ def constant_key(x: Any) -> tuple[type, Any]:
     if type(x) in (str, bytes, int, bool):
         return type(x), x
     # A user's subclass of int may have any repr.
-    kind: Any = next((kind for kind in _NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
+    kind: Any = next((kind for kind in NUMBERS_AND_TEXTS if isinstance(x, kind)), object)
     return type(x), repr(x) if kind is object else kind.__repr__(x)
 
 
 _NONE, _USED_UP = constant_key(None), constant_key(NOT_STORED)
+
+
+def _without_gradients(key: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(_NONE if part == _USED_UP else part for part in key)
 
 
 def _wrapped_names(x: Any) -> tuple[str, ...]:

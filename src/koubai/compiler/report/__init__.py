@@ -1,0 +1,1 @@
+"""The compiler, made visible: what a program consists of, its stages as texts, its times."""

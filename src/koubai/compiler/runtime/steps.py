@@ -1,0 +1,152 @@
+"""What the native walk and the native writer are made with: lists of steps, and Python's functions.
+
+Both are a loop over a list of steps, which are words: the number of the step's kind, how many words
+it has, and its operands.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from koubai.compiler.codegen.emitter import Emitter
+
+ACCESSORS = {
+    "CLOSURE": "PyFunction_GetClosure",
+    "CODE": "PyFunction_GetCode",
+    "DEFAULTS": "PyFunction_GetDefaults",
+    "GLOBALS": "PyFunction_GetGlobals",
+    "KEYWORDS": "PyFunction_GetKwDefaults",
+    "METHOD_FUNCTION": "PyMethod_Function",
+    "METHOD_SELF": "PyMethod_Self",
+    "C_FUNCTION_SELF": "PyCFunction_GetSelf",
+    "REFERENT": "PyWeakref_GetObject",
+}
+"""Looks from a place to another, by a function of Python's that returns a borrowed reference."""
+
+API = {
+    "PyCell_Set": "i32 (ptr, ptr)",
+    "PyCFunction_GetFunction": "ptr (ptr)",
+    "PyContextVar_Get": "i32 (ptr, ptr, ptr)",
+    "PyDict_GetItemWithError": "ptr (ptr, ptr)",
+    "PyDict_Next": "i32 (ptr, ptr, ptr, ptr)",
+    "PyDict_SetItem": "i32 (ptr, ptr, ptr)",
+    "PyErr_Clear": "void ()",
+    "PyGC_Disable": "i32 ()",
+    "PyGC_Enable": "i32 ()",
+    "PyIter_Next": "ptr (ptr)",
+    "PyList_GetItem": "ptr (ptr, i64)",
+    "PyList_New": "ptr (i64)",
+    "PyList_SetItem": "i32 (ptr, i64, ptr)",
+    "PyList_Size": "i64 (ptr)",
+    "PyObject_GenericGetDict": "ptr (ptr, ptr)",
+    "PyObject_RichCompareBool": "i32 (ptr, ptr, i32)",
+    "PyTuple_GetItem": "ptr (ptr, i64)",
+    "PyTuple_New": "ptr (i64)",
+    "PyTuple_SetItem": "i32 (ptr, i64, ptr)",
+    "PyTuple_Size": "i64 (ptr)",
+    "PyType_GetSlot": "ptr (ptr, i32)",
+    "Py_DecRef": "void (ptr)",
+    "Py_IncRef": "void (ptr)",
+    **dict.fromkeys(ACCESSORS.values(), "ptr (ptr)"),
+}
+# Slots of Python's own types, by their numbers in the stable interface (typeslots.h).
+SLOTS = {
+    "deque_item": (deque, 44, "ptr (ptr, i64)"),
+    "deque_length": (deque, 45, "i64 (ptr)"),
+    "ordered_iter": (OrderedDict, 62, "ptr (ptr)"),
+    "set_iter": (set, 62, "ptr (ptr)"),
+}
+BASES = 49
+"""The number of the slot with a class's bases."""
+
+
+SIGNATURES = API | {name: slot[2] for name, slot in SLOTS.items()}
+
+
+class Steps:
+    """An emitter of such a loop."""
+
+    def __init__(self, name: str, parameters: Sequence[str]) -> None:
+        self.f = Emitter(name, parameters, "internal")
+        self.op, self.do = self.f.op, self.f.do
+
+    def word(self, base: str, i: int | str, type_: str = "i64") -> str:
+        """The word number ``i`` of what begins at ``base``."""
+        at = self.op(f"getelementptr i64, ptr {base}, i64 {i}")
+        return self.op(f"load {type_}, ptr {at}")
+
+    def field(self, base: str, offset: int | str, type_: str = "ptr") -> str:
+        """What is ``offset`` bytes behind ``base``."""
+        at = self.op(f"getelementptr i8, ptr {base}, i64 {offset}")
+        return self.op(f"load {type_}, ptr {at}")
+
+    def call(self, function: str, *args: str) -> str:
+        """Call a function of Python's; its result."""
+        type_ = SIGNATURES[function]
+        result, types = type_.split(" ", 1)
+        given = zip(types.strip("()").split(", "), args, strict=False)
+        text = f"call {result} @{function}({', '.join(f'{t} {x}' for t, x in given)})"
+        if result == "void":
+            self.do(text)
+            return ""
+        return self.op(text)
+
+    def need(self, condition: str) -> None:
+        """Go on if the i1 ``condition`` holds; else it is over."""
+        go_on = self.f.fresh("good")
+        self.do(f"br i1 {condition}, label %{go_on}, label %no")
+        self.f.label(go_on)
+
+    def need_equal(self, x: str, y: str, type_: str = "ptr") -> None:
+        self.need(self.op(f"icmp eq {type_} {x}, {y}"))
+
+    def steps(self, first: str, names: Sequence[str]) -> None:
+        """The loop: at each step is its kind, its length in words, and its operands."""
+        self._from = [f"[ {first}, %{self.f.block} ]"]
+        self.step = "%step"
+        self.do("br label %dispatch")
+        self.f.label("dispatch")
+        self._head = self.f.here()
+        kind, length = self.word(self.step, 0), self.word(self.step, 1)
+        self._after = self.op(f"getelementptr i64, ptr {self.step}, i64 {length}")
+        cases = " ".join(f"i64 {i}, label %{name}" for i, name in enumerate(names))
+        self.do(f"switch i64 {kind}, label %no [ {cases} ]")
+
+    def next(self, unless: str = "") -> None:
+        """Go to the next step, unless the i1 holds."""
+        self._from.append(f"[ {self._after}, %{self.f.block} ]")
+        if unless:
+            go_on = self.f.fresh("here")
+            self.do(f"br i1 {unless}, label %{go_on}, label %dispatch")
+            self.f.label(go_on)
+        else:
+            self.do("br label %dispatch")
+
+    def text(self) -> str:
+        self.f.insert(self._head, f"%step = phi ptr {', '.join(self._from)}")
+        return self.f.text()
+
+    def operand(self, i: int, type_: str = "ptr") -> str:
+        return self.word(self.step, 2 + i, type_)
+
+    @contextmanager
+    def kind(self, name: str) -> Iterator[None]:
+        """The lines inside are one kind of step."""
+        self.f.label(name)
+        yield
+        self.next()
+
+
+def python_function(name: str, inner: str) -> str:
+    """What Python calls: (self, arguments, their number) to a new reference, null for an error."""
+    return f"""
+define ptr @{name}(ptr %self, ptr %args, i64 %n) #0 {{
+  %result = alloca ptr
+  store ptr null, ptr %result
+  call void @{inner}(ptr %self, ptr %args, ptr %result)
+  %x = load ptr, ptr %result
+  ret ptr %x
+}}
+"""
