@@ -288,6 +288,8 @@ class CompiledFunction:
                 continue
             try:
                 cache.compiled[cache.key(world)] = self._compile(world, args, kwargs, why)
+            except OtherThread:  # it is no float's fault
+                raise
             except Exception as error:
                 if not self._learn(error, world, floats):
                     raise

@@ -186,6 +186,7 @@ class NativeProgram:
     def _in_order(self, inputs: Sequence[Any]) -> list[Any]:
         """Arrays as machine code can read them."""
         return [
+            # Numbers stay as they are: native code reads them in the object itself.
             x if i in self.scalars else np.require(x, requirements=["C", "A", "E"])
             for i, x in enumerate(inputs)
         ]
