@@ -108,3 +108,15 @@ def test_threads_do_not_mix_their_calls() -> None:
     with ThreadPoolExecutor(4) as pool:
         for k, found in enumerate(pool.map(run, range(1, 9)), 1):
             np.testing.assert_allclose(found, 30 / k)
+
+
+def test_a_number_among_what_numpy_needs() -> None:
+    """A scalar, as it is or repeated, is read by NumPy and by machine code."""
+    w = Written(np.float64(0.0), np.eye(3), np.zeros(3))
+    b = w.emit("broadcast_to", 0, shape=(3,))
+    w.program.outputs = [w.emit("add", w.emit("solve", 1, b), 0)]
+    program = NativeProgram(w.program, scalars=[0])
+    for number in (3.0, np.float64(5.0)):
+        for a in (2 * np.eye(3), 2 * np.eye(3, order="F")):
+            (y,) = program.run([number, a, np.zeros(3)])
+            np.testing.assert_array_equal(y, np.full(3, 1.5 * number))

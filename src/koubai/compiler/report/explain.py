@@ -107,7 +107,8 @@ class KernelInfo:
 
     Attributes:
         number: its place in the order.
-        kind: "nest", "product", "scan" (running sums), "draw" (random numbers), "check", "numpy".
+        kind: "nest", "product", "scan" (running sums), "draw" (random numbers), "sort", "check",
+            "numpy".
         loops: what it goes over: "100 x 10", "(100, 784) @ (784, 50)".
         domain: of a nest, the lengths of its loops.
         split: of a nest, how many of them go over rows; None if rows are no unit to it.

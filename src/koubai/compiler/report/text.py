@@ -94,6 +94,7 @@ _KINDS = {
     "product": ("product", "products"),
     "scan": ("running sum", "running sums"),
     "draw": ("draw of random numbers", "draws of random numbers"),
+    "sort": ("sort", "sorts"),
     "check": ("check", "checks"),
     "numpy": ("by NumPy", "by NumPy"),
 }
