@@ -12,6 +12,7 @@ Source of the idea: D. S. Parker, "Monte Carlo Arithmetic", UCLA technical repor
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,7 +77,11 @@ def assert_plausible(
         a number and NaN, for instance, there is none.
     """
     expected = run(program, inputs, None)
-    others = [run(program, inputs, np.random.default_rng(seed)) for seed in range(RUNS)]
+    others = []
+    for seed in range(RUNS):
+        with contextlib.suppress(ValueError, IndexError):  # what a rounding may decide, too
+            others.append(run(program, inputs, np.random.default_rng(seed)))
+    assert others, where
     checked = total = 0
     for v, found in zip(program.outputs, actual, strict=True):
         x, wheres = expected[v], f"{where}: %{v}"

@@ -9,7 +9,6 @@ from compiler.random_array_programs import random_array_program
 
 from koubai.compiler.passes import optimize, partition
 from koubai.compiler.program import Program
-from koubai.compiler.runtime import native as native_module
 from koubai.compiler.runtime.native import NativeProgram
 
 
@@ -22,20 +21,21 @@ def test_native_is_the_interpreter(seed: int, monkeypatch: pytest.MonkeyPatch) -
     hold, twice, and on some that it may overwrite by outputs. Some are cut into chunks, as if they
     were large.
     """
-    monkeypatch.setattr(native_module, "CHUNKS", (1, 1, 2, 3)[seed % 4])
     monkeypatch.setattr(partition, "WORTH", 0)
     monkeypatch.setattr(partition, "LEAST", 0)
     program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
     if seed % 3 == 2:
         program.outputs = list(range(len(program.inputs) + len(program.instructions)))
-    native = NativeProgram(optimize(program) if seed % 2 else program, _state(program))
+    shown = f"seed {seed}\n{program}\n"
+    chunks, given = (1, 1, 2, 3)[seed % 4], optimize(program) if seed % 2 else program
+    native = NativeProgram(given, _state(program), chunks=chunks)
     before, held = [x.copy() for x in inputs], list(inputs)
     with np.errstate(all="ignore"):
         first, second = native.run(list(inputs)), native.run(list(inputs))
         in_place = native.run([x.copy() for x in inputs])
     for x, y in zip(held, before, strict=True):
         np.testing.assert_array_equal(x, y, strict=True)
-    assert_plausible(program, inputs, first, f"seed {seed}\n{program}\n")
+    assert_plausible(program, inputs, first, shown)
     for x, y, z in zip(first, second, in_place, strict=True):
         assert x is not y
         np.testing.assert_array_equal(x, y, strict=True)  # nothing is left in the workspace

@@ -14,7 +14,7 @@ from compiler.native.networks import NETWORKS, Training
 from compiler.passes.test_fusion import plan_of
 from compiler.random_array_programs import random_array_program
 
-from koubai.compiler.kernels import Check, Kernel, Nest, Product
+from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort
 from koubai.compiler.passes import partition
 from koubai.compiler.passes.fusion import Plan, fuse
 from koubai.compiler.passes.memory import LINE, Phases, plan_memory, written
@@ -51,7 +51,8 @@ def _touched(kernel: Kernel) -> set[int]:
         return {kernel.value, *(x.buffer for x in operands)}
     if isinstance(kernel, Check):
         return {kernel.condition.buffer}
-    return {kernel.value, *(x.buffer for x in kernel.operands)}
+    scratch = {kernel.scratch} if isinstance(kernel, Sort) else set()
+    return {kernel.value, *scratch, *(x.buffer for x in kernel.operands)}
 
 
 def assert_apart(plan: Plan, phases: Phases) -> int:
