@@ -238,7 +238,6 @@ def test_scalars_of_numpys_and_floats_run_natively() -> None:
     (_, entry), *_ = compiled.cache.shortcuts
     inputs = [X, box.b, box.c, box.n, box.a]
     assert entry.native is not None
-    assert entry.native.entry is not None
     assert entry.native.entry.call(inputs) is not None
 
 

@@ -60,7 +60,7 @@ def test_a_negative_power_is_refused() -> None:
     w = Written(np.arange(13), np.arange(13), np.zeros(3))
     w.program.outputs = [w.emit("add", 2, 2), w.emit("pow", 0, 1)]
     native = NativeProgram(w.program, [(2, 0)])
-    assert native.entry is not None
+    assert not native.later
     state = np.ones(3)
     with pytest.raises(ValueError, match="negative integer powers"):
         native.run([np.arange(13), np.arange(13) - 1, state])

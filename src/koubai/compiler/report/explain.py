@@ -107,7 +107,8 @@ class KernelInfo:
 
     Attributes:
         number: its place in the order.
-        kind: "nest", "product", "scan" (running sums), "draw" (random numbers), "check", "numpy".
+        kind: "nest", "product", "scan" (running sums), "draw" (random numbers), "sort", "check",
+            "numpy".
         loops: what it goes over: "100 x 10", "(100, 784) @ (784, 50)".
         domain: of a nest, the lengths of its loops.
         split: of a nest, how many of them go over rows; None if rows are no unit to it.
@@ -230,7 +231,7 @@ def explanation(compiled: Compiled, name: str) -> Explanation:
         _memory(native),
         phases=len(native.schedule.phases),
         chunks=max(map(len, native.schedule.phases), default=1),
-        one_call=native.entry is not None,
+        one_call=not native.later,
     )
 
 

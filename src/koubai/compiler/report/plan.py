@@ -16,7 +16,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from koubai.compiler.kernels import Access, Check, Draw, Fallback, Kernel, Nest, Node, Product, Scan
+from koubai.compiler.kernels import (
+    Access,
+    Check,
+    Draw,
+    Fallback,
+    Kernel,
+    Nest,
+    Node,
+    Product,
+    Scan,
+    Sort,
+)
 from koubai.compiler.layout import Layout
 from koubai.compiler.passes.fusion import Plan
 from koubai.location import describe_location
@@ -35,7 +46,7 @@ def loops(kernel: Kernel) -> str:
         *stack, _, _ = kernel.a.shape
         times = f"{' x '.join(map(str, stack))} times " if stack else ""
         return f"{times}{kernel.a.shape[-2:]} @ {kernel.b.shape[-2:]}"
-    if isinstance(kernel, Scan | Draw):
+    if isinstance(kernel, Scan | Draw | Sort):
         return " x ".join(map(str, kernel.instruction.type.shape)) or "one number"
     return ""
 
@@ -58,7 +69,7 @@ def _kernel(plan: Plan, k: int) -> Iterator[str]:
         text = f"check {_layout(kernel.condition)}"
     else:
         kind = "numpy" if isinstance(kernel, Fallback) else type(kernel).__name__.lower()
-        over = f" over {_axis(kernel.axis)}" if isinstance(kernel, Scan) else ""
+        over = f" over {_axis(kernel.axis)}" if isinstance(kernel, Scan | Sort) else ""
         text = f"{kind} %{value} = {op}({', '.join(map(_layout, kernel.operands))}){over}"
     location = kernel.instruction.location
     at = f"  # {describe_location(location)}" if location else ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -43,15 +43,15 @@ def profiled(explanation: Explanation, compiled: Compiled, arrays: Sequence[Any]
     if compiled.native is None:
         return explanation
     program = NativeProgram(compiled.native.program, chunks=1)
-    program.load(arrays)
+    call = _Call(program, *program.load(arrays))
     seconds: dict[int, float] = {}
     with threadpool_limits(1, "blas"):  # as in a call
-        for kernel, run in _by_kernel(program):
-            program.execute(run)
+        for kernel, part in _by_kernel(program):
+            call.time([part])
             if program.error[0]:
                 interpret(program.program, arrays)  # which says what is wrong
-            seconds[id(kernel)] = _seconds(program, kernel, run)
-        total = _measured(program, program.runs) if program.runs else 0.0
+            seconds[id(kernel)] = _seconds(call, kernel, part)
+        total = _measured(call, program.parts) if program.parts else 0.0
     kernels = [
         replace(info, seconds=seconds.get(id(kernel), 0.0))
         for info, kernel in zip(explanation.kernels, program.plan.kernels, strict=True)
@@ -59,9 +59,31 @@ def profiled(explanation: Explanation, compiled: Compiled, arrays: Sequence[Any]
     return replace(explanation, kernels=kernels, seconds=total)
 
 
+@dataclass
+class _Call:
+    """A program that is loaded with the arrays of a call."""
+
+    program: NativeProgram
+    inputs: list[Any]
+    outputs: list[Any]
+
+    def time(self, parts: Sequence[Any]) -> float:
+        """Seconds that it takes to run ``parts``."""
+        ready = [self.program.prepared(part) for part in parts]
+        start = time.perf_counter()
+        for run in ready:
+            run(self.inputs, self.outputs)
+        return time.perf_counter() - start
+
+    def array(self, value: int) -> Any:
+        """A value that is in memory."""
+        layout = whole(value, self.program.plan.types[value].shape)
+        return self.program.views.of(layout)(self.inputs, self.outputs)
+
+
 def _by_kernel(program: NativeProgram) -> Iterator[tuple[Kernel, Any]]:
-    """The steps of each kernel, as a run; a kernel without elements has none."""
-    rows = iter([row for run in program.runs if not isinstance(run, Fallback) for row in run])
+    """The steps of each kernel, as a part; a kernel without elements has none."""
+    rows = iter([row for part in program.parts if not isinstance(part, Fallback) for row in part])
     for _, steps in itertools.groupby(program.schedule.steps, lambda step: id(_kernel(step))):
         first, *rest = steps
         if isinstance(first, Fallback):
@@ -74,40 +96,28 @@ def _kernel(step: Step | Fallback) -> Kernel:
     return step if isinstance(step, Fallback) else step.kernel
 
 
-def _seconds(program: NativeProgram, kernel: Kernel, run: Any) -> float:
+def _seconds(call: _Call, kernel: Kernel, part: Any) -> float:
     """Of one run of a kernel."""
     nodes = kernel.nodes.values() if isinstance(kernel, Nest) else ()
-    added = [
-        program.view(whole(node.value, program.plan.types[node.value].shape))
-        for node in nodes
-        if node.is_scatter
-    ]
+    added = [call.array(node.value) for node in nodes if node.is_scatter]
     before = [x.copy() for x in added]
-
-    seconds = _measured(program, [run])
+    seconds = _measured(call, [part])
     for x, old in zip(added, before, strict=True):
         x[...] = old
     return seconds
 
 
-def _measured(program: NativeProgram, runs: list[Any]) -> float:
-    """The median time that ``runs`` take, one after the other."""
-    count, repeated = 1, runs
-    while (seconds := _time(program, repeated)) < SAMPLE and count < MOST:
+def _measured(call: _Call, parts: list[Any]) -> float:
+    """The median time that ``parts`` take, one after the other."""
+    count, repeated = 1, parts
+    while (seconds := call.time(repeated)) < SAMPLE and count < MOST:
         count *= 4
-        repeated = _repeated(runs, count)
+        repeated = _repeated(parts, count)
     samples = max(5, min(50, int(BUDGET / seconds)))
-    return median(_time(program, repeated) for _ in range(samples)) / count
+    return median(call.time(repeated) for _ in range(samples)) / count
 
 
-def _repeated(runs: list[Any], count: int) -> list[Any]:
+def _repeated(parts: list[Any], count: int) -> list[Any]:
     """Native code alone is called once for all repetitions."""
-    is_native = len(runs) == 1 and not isinstance(runs[0], Fallback)
-    return [np.tile(runs[0], (count, 1))] if is_native else runs * count
-
-
-def _time(program: NativeProgram, runs: list[Any]) -> float:
-    start = time.perf_counter()
-    for run in runs:
-        program.execute(run)
-    return time.perf_counter() - start
+    is_native = len(parts) == 1 and not isinstance(parts[0], Fallback)
+    return [np.tile(parts[0], (count, 1))] if is_native else parts * count

@@ -20,7 +20,7 @@ import ctypes
 import platform
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -126,9 +126,14 @@ class Entry:
         self._kept = table, steps, shapes, outputs, pool, shared
 
 
-def drive(table: Any, steps: Any) -> None:
-    """Run ``steps``, an int64 array (n, 3)."""
-    _drive()(table.ctypes.data, steps.ctypes.data, len(steps))
+def driver(table: Any, steps: Any) -> Callable[[], None]:
+    """A function that runs ``steps``, an int64 array (n, 3)."""
+    run, words = _drive(), (table.ctypes.data, steps.ctypes.data, len(steps))
+
+    def drive(table: Any = table, steps: Any = steps) -> None:  # which are so kept
+        run(*words)
+
+    return drive
 
 
 @once

@@ -19,15 +19,15 @@ from koubai.compiler.codegen.schedule import Step, schedule
 from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.interpret import interpret
 from koubai.compiler.kernels import Fallback, Product
-from koubai.compiler.layout import Layout, whole
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
 from koubai.compiler.passes.partition import is_worth, partition
 from koubai.compiler.passes.state import replaceable
-from koubai.compiler.primitives import PRIMITIVES, Type, dtype_name
+from koubai.compiler.primitives import Type, dtype_name
 from koubai.compiler.program import Instruction, Program
-from koubai.compiler.runtime.driver import Entry, Output, Shared, drive
+from koubai.compiler.runtime.by_numpy import Run, Views, by_numpy
+from koubai.compiler.runtime.driver import Entry, Output, Shared, driver
 from koubai.compiler.runtime.functions import addresses
 from koubai.compiler.runtime.threads import PROCESSORS, pool
 
@@ -67,7 +67,11 @@ def native_program(
 
 
 class NativeProgram:
-    """Machine code for ``program``, cut into so many ``chunks`` where that is worth it."""
+    """Machine code for ``program``, cut into so many ``chunks`` where that is worth it.
+
+    Its parts are rows of steps, between those that NumPy runs. The first row is run by ``entry``,
+    which also makes the outputs; ``later`` are the others, mostly none.
+    """
 
     def __init__(
         self,
@@ -97,30 +101,33 @@ class NativeProgram:
         self.table = np.zeros(FIRST + len(self.schedule.slots), np.int64)
         self.table[ERROR] = self.error.ctypes.data
         self.table[WORKSPACE] = self.workspace.ctypes.data + self.start
-        self.lock = threading.Lock()
-        self.buffers: dict[int, Any] = {}  # what comes from outside, during a call by steps
         for b, value in self.plan.constants.items():
-            self._set(b, value)
-        self.runs = self._runs()
-        is_one_run = len(self.runs) == 1 and not isinstance(self.runs[0], Fallback)
-        self.entry = self._entry(self.runs[0]) if is_one_run else None
+            if b in self.schedule.slots:
+                self.table[self.schedule.slots[b]] = value.ctypes.data
+        self.lock = threading.Lock()
+        self.views = Views(self.plan, self.memory, self.workspace[self.start :], scalars)
+        self.parts = self._parts()
+        no_steps = np.empty((0, 3), np.int64)
+        is_native_first = bool(self.parts) and not isinstance(self.parts[0], Fallback)
+        self.entry = self._entry(self.parts[0] if is_native_first else no_steps)
+        self.later = [self.prepared(part) for part in self.parts[is_native_first:]]
 
-    def _runs(self) -> list[Any]:
+    def _parts(self) -> list[Any]:
         """The steps, as words for ``drive``, between those that NumPy runs."""
         steps = [step for step in self.schedule.steps if isinstance(step, Step)]
         functions = addresses(step.code for step in steps)
         self.operands = np.array([word for step in steps for word in step.operands], np.int64)
-        runs: list[Any] = []
+        parts: list[Any] = []
         rows: list[tuple[int, int, int]] = []
         at = self.operands.ctypes.data
         for step in self.schedule.steps:
             if isinstance(step, Fallback):
-                runs += [np.array(rows, np.int64), step] if rows else [step]
+                parts += [np.array(rows, np.int64), step] if rows else [step]
                 rows = []
             else:
                 rows.append((functions[step.code], at, step.may_fail))
                 at += 8 * len(step.operands)
-        return [*runs, np.array(rows, np.int64)] if rows else runs
+        return [*parts, np.array(rows, np.int64)] if rows else parts
 
     def _entry(self, steps: Any) -> Entry:
         slots, outputs = self.schedule.slots, []
@@ -155,69 +162,43 @@ class NativeProgram:
         An array in ``inputs`` that nobody holds but the list and one other place is overwritten by
         the output that replaces it.
         """
-        if self.entry is None:
-            return self._run_by_steps(inputs)
-        outputs: list[Any] | None = self.entry.call(inputs)
-        if outputs is None:  # among the inputs is a view, or it has stopped
-            outputs = self.entry.call(
-                [
-                    # Numbers stay as they are: native code reads them in the object itself.
-                    x if i in self.scalars else np.require(x, requirements=["C", "A"])
-                    for i, x in enumerate(inputs)
-                ]
-            )
+        outputs = self._run(inputs)
+        if outputs is None:  # among the inputs is a view, for instance; or it has stopped
+            outputs = self._run(self._in_order(inputs))
         return interpret(self.program, inputs) if outputs is None else outputs
 
-    def _run_by_steps(self, inputs: list[Any]) -> list[Any]:
-        with self.lock:
-            try:
-                self.load(inputs)
-                for run in self.runs:
-                    self.execute(run)
-                    if self.error[0]:
-                        return interpret(self.program, inputs)  # which says what is wrong
-                return [self.buffers[b] for b in self.plan.outputs]
-            finally:
-                self.buffers = {}  # nothing is kept of a call
+    def _run(self, inputs: list[Any]) -> list[Any] | None:
+        """The outputs; None if an array does not lie in order, or the program has stopped."""
+        outputs: list[Any] | None
+        if not self.later:
+            outputs = self.entry.call(inputs)
+            return outputs
+        with self.lock:  # NumPy lets other threads run
+            outputs = self.entry.call(inputs)
+            if outputs is None:
+                return None
+            for part in self.later:
+                part(inputs, outputs)
+                if self.error[0]:
+                    return None
+            return outputs
 
-    def load(self, inputs: Sequence[Any]) -> None:
-        """Put the inputs, and new arrays for the outputs, into the table."""
-        self.buffers = dict(self.plan.constants)
-        for i, x in enumerate(inputs):
-            self._set(i, np.require(x, requirements=["C", "A"]))
-        for b in self.plan.outputs:
-            type_ = self.plan.types[b]
-            self._set(b, np.empty(type_.shape, type_.dtype))
-        self.error[0] = 0
+    def _in_order(self, inputs: Sequence[Any]) -> list[Any]:
+        """Arrays as machine code can read them."""
+        return [
+            # Numbers stay as they are: native code reads them in the object itself.
+            x if i in self.scalars else np.require(x, requirements=["C", "A", "E"])
+            for i, x in enumerate(inputs)
+        ]
 
-    def execute(self, run: Any) -> None:
-        """A run of steps, or one that NumPy runs; the table has been loaded."""
-        if isinstance(run, Fallback):
-            self._run_by_numpy(run)
-        else:
-            drive(self.table, run)
+    def load(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Run nothing yet: inputs and outputs for the parts, whose addresses are in the table."""
+        arrays = self._in_order(inputs)
+        return arrays, self._entry(np.empty((0, 3), np.int64)).call(arrays)
 
-    def _set(self, buffer: int, x: Any) -> None:
-        if buffer in self.schedule.slots:
-            self.buffers[buffer] = x
-            self.table[self.schedule.slots[buffer]] = x.ctypes.data
-
-    def _run_by_numpy(self, step: Fallback) -> None:
-        operands = [self.view(x) for x in step.operands]
-        result = PRIMITIVES[step.instruction.op].run(*operands, **step.instruction.params)
-        if step.value in self.schedule.slots:
-            shape = self.plan.types[step.value].shape  # a program may give it another as output
-            self._set(step.value, np.array(result, order="C").reshape(shape))
-        else:
-            self.view(whole(step.value, step.instruction.type.shape))[...] = result
-
-    def view(self, x: Layout) -> Any:
-        """A layout of a buffer as an array."""
-        dtype = self.plan.types[x.buffer].dtype
-        if x.buffer in self.schedule.slots:
-            flat = self.buffers[x.buffer].reshape(-1)
-        else:
-            rest = self.workspace[self.start + self.memory.offsets[x.buffer] :]
-            flat = rest[: len(rest) // dtype.itemsize * dtype.itemsize].view(dtype)
-        strides = [step * dtype.itemsize for step in x.strides]
-        return np.lib.stride_tricks.as_strided(flat[x.offset :], x.shape, strides)
+    def prepared(self, part: Any) -> Run:
+        """A row of steps, or what NumPy runs, to be called after ``load``."""
+        if isinstance(part, Fallback):
+            return by_numpy(part, self.views)
+        drive = driver(self.table, part)
+        return lambda inputs, outputs: drive()
