@@ -14,7 +14,7 @@ from compiler.random_array_programs import random_array_program
 
 from koubai.compiler.kernels import Fallback
 from koubai.compiler.passes.fusion import fuse
-from koubai.compiler.primitives import Type
+from koubai.compiler.primitives import OPERAND, Type
 from koubai.compiler.program import Instruction
 from koubai.compiler.runtime import native
 from koubai.compiler.runtime.native import NativeProgram
@@ -120,3 +120,14 @@ def test_a_number_among_what_numpy_needs() -> None:
         for a in (2 * np.eye(3), 2 * np.eye(3, order="F")):
             (y,) = program.run([number, a, np.zeros(3)])
             np.testing.assert_array_equal(y, np.full(3, 1.5 * number))
+
+
+def test_a_program_that_stops_after_numpy() -> None:
+    """An index that is too large, in machine code after it, raises what NumPy does."""
+    w = Written(np.eye(3), np.arange(3))
+    w.program.outputs = [w.emit("getitem", w.emit("inv", 0), 1, index=(OPERAND,))]
+    program = NativeProgram(w.program)
+    with pytest.raises(IndexError, match="3 is out of bounds"):
+        program.run([np.eye(3), np.array([0, 3, 1])])
+    (y,) = program.run([2 * np.eye(3), np.array([2, 1, 0])])
+    np.testing.assert_array_equal(y, np.eye(3)[::-1] / 2)
