@@ -29,7 +29,13 @@ REFERENCE = "koubai compiled"
 
 ROOT = Path(__file__).parents[2]
 # The variables that set the number of threads, of NumPy's usual libraries and of PyTorch.
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = (
+    "KOUBAI_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 @dataclass
@@ -188,7 +194,7 @@ def check(losses: Mapping[str, list[float]]) -> None:
 def table(results: Sequence[Result]) -> Table:
     """A line for each entrant that ran."""
     return Table(
-        "training, float32, koubai on one thread",
+        "training, float32",
         {
             "workload": "left",
             "in": "left",

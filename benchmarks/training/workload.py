@@ -31,7 +31,7 @@ class Entrant:
     Attributes:
         build: from the first parameters to the step.
         framework: a key of ``frameworks.FRAMEWORKS``: whose arrays the step takes and returns.
-        one_thread: whether its BLAS gets a single thread; all others have their defaults.
+        one_thread: whether it gets a single thread, and its BLAS; all others have their defaults.
         may_fail: whether it is left out when the first step fails, not an error.
         steps: how many training steps one call makes.
         batches: its own, if it wants others than the workload's.
@@ -65,7 +65,8 @@ def entrants(
 ) -> dict[str, Entrant]:
     """Those who take part in every race."""
     return {
-        "koubai compiled": Entrant(_compiled(in_koubai), "koubai", one_thread=True),
+        "koubai compiled": Entrant(_compiled(in_koubai), "koubai"),
+        "koubai compiled, 1 thread": Entrant(_compiled(in_koubai), "koubai", one_thread=True),
         "koubai": Entrant(in_koubai, "koubai", one_thread=True),
         "PyTorch": Entrant(in_pytorch, "torch"),
         # It needs a C++ compiler, which not every machine has.
