@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 import koubai
 from koubai import nn, optim
 from koubai.compiler.passes import partition
-from koubai.compiler.runtime import threads
+from koubai.compiler.runtime import blas, threads
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="one thread elsewhere")
 
@@ -222,3 +224,23 @@ def test_blas_has_the_users_number_of_threads_again() -> None:
         before = threadpoolctl.threadpool_info()
         f(a)
         assert threadpoolctl.threadpool_info() == before
+
+
+@linux
+def test_blas_is_the_one_that_products_use() -> None:
+    """NumPy has a copy of its own, with a name that is nearly the same."""
+    get, set_ = (
+        ctypes.CFUNCTYPE(*types)(address)
+        for types, address in zip(
+            ((ctypes.c_int,), (None, ctypes.c_int)), blas.thread_functions(), strict=True
+        )
+    )
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    before = get()
+    try:
+        set_(3)
+        found = [x for x in threadpoolctl.threadpool_info() if x["num_threads"] == 3]
+    finally:
+        set_(before)
+    assert not any("numpy" in Path(x["filepath"]).parent.name for x in found)
+    assert len(found) == 1

@@ -37,15 +37,21 @@ def thread_functions() -> tuple[int, int]:
     from threadpoolctl import ThreadpoolController
 
     address("sgemm")  # loads it
-    controllers = ThreadpoolController().select(internal_api="openblas").lib_controllers
-    for controller in sorted(controllers, key=lambda x: "scipy" not in x.filepath):
-        library = ctypes.CDLL(controller.filepath)
+    found = ThreadpoolController().select(internal_api="openblas").lib_controllers
+    paths = sorted([Path(x.filepath) for x in found], key=lambda path: not _is_scipys(path))
+    for path in paths:
+        library = ctypes.CDLL(str(path))
         for prefix, suffix in itertools.product(("scipy_", ""), ("", "64_", "_64", "_64_")):
             names = [f"{prefix}openblas_{x}_num_threads{suffix}" for x in ("get", "set")]
             if all(hasattr(library, name) for name in names):
-                found = [ctypes.cast(getattr(library, name), ctypes.c_void_p) for name in names]
-                return found[0].value or 0, found[1].value or 0
+                get, set_ = (ctypes.cast(getattr(library, x), ctypes.c_void_p) for x in names)
+                return get.value or 0, set_.value or 0
     return 0, 0
+
+
+def _is_scipys(path: Path) -> bool:
+    """By its folder: NumPy's own copy has SciPy's name, .../numpy.libs/libscipy_openblas64_.so."""
+    return any(part.startswith("scipy") for part in path.parts[:-1])
 
 
 @once
