@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -145,6 +146,8 @@ def race(name: str, workload: Workload, rounds: int = ROUNDS, turn: float = TURN
         times: dict[str, list[float]] = {who: [] for who in running}
         for _ in range(rounds):
             for who, worker in running.items():
+                # The threads of the one before may go on looking for work for a while.
+                time.sleep(turn)
                 times[who].append(worker.turn(calls[who]) * 1e6)
     reference = statistics.median(times[REFERENCE])
     results = []
