@@ -57,7 +57,7 @@ def compiled(function: Any, *args: Any) -> tuple[Explanation, Program]:
 
 def many(x: Any, i: Any) -> Any:
     """A bit of everything."""
-    y = koubai.concat([koubai.linalg.inv(x[:6])[0], koubai.sort(x[1]) * 2])
+    y = koubai.concat([koubai.sort(x[0]), x[1] * 2])
     z = y.copy()
     z[1] = 3.0
     picked = x[i]

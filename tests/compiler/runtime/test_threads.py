@@ -244,3 +244,27 @@ def test_blas_is_the_one_that_products_use() -> None:
         set_(before)
     assert not any("numpy" in Path(x["filepath"]).parent.name for x in found)
     assert len(found) == 1
+
+
+@pytest.mark.native
+def test_rows_of_a_part_are_rows_of_the_whole() -> None:
+    """A recurrence whose states are stacked, and then read as rows of another matrix, is cut from
+    end to end: no thread waits while another does all of it."""
+    rng = np.random.default_rng(0)
+    W, V, x = (
+        rng.normal(size=shape).astype(np.float32) for shape in ((64, 64), (64, 50), (32, 20, 64))
+    )
+
+    @koubai.compile
+    def scores(x: Any) -> Any:
+        h, states = np.zeros((32, 64), np.float32), []
+        for t in range(20):
+            h = koubai.tanh(x[:, t] @ W + h @ W)
+            states.append(h)
+        return koubai.softmax(koubai.reshape(koubai.stack(states, axis=1), (640, 64)) @ V)
+
+    scores(x)
+    first = phases(scores)[0]
+    lengths = [stop - start for start, stop in first]
+    assert len(phases(scores)) == 1
+    assert lengths[0] == lengths[1] > 40

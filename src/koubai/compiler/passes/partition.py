@@ -18,6 +18,7 @@ in order.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,7 +32,7 @@ WORTH = 80.0
 """Microseconds: a shorter program is for one thread, as waking another takes 30 to 90."""
 
 LEAST = 5.0
-"""Microseconds: a shorter kernel is cut only if its rows are those of another."""
+"""Microseconds: a shorter kernel is cut only if others, with as many rows, make up for it."""
 
 
 def partition(plan: Plan, chunks: int, state: Mapping[int, int]) -> Phases:
@@ -64,12 +65,15 @@ def cost(kernel: Kernel) -> float:
 
 @dataclass(frozen=True)
 class _Made:
-    """How a buffer came to be: in which phase, and by rows of so many elements, or in one chunk."""
+    """How a buffer came to be: in which phase, and in one chunk, or by all of them.
+
+    Attributes:
+        bounds: the elements with which the chunks begin, and the end; none if they overlap.
+    """
 
     phase: int
-    rows: int = 0
-    width: int = 0
     chunk: int = -1
+    bounds: tuple[int, ...] = ()
 
 
 class _Partition:
@@ -80,16 +84,22 @@ class _Partition:
         self.made: dict[int, _Made] = {}
         self.reads: dict[int, int] = {}  # the last phase in which an input is read
         self.first_safe = 0  # the first phase in which what the caller sees may be written
-        self.main = {_rows(k) for k in plan.kernels if cost(k) >= LEAST}
+        by_rows: dict[int, float] = defaultdict(float)
+        for kernel in plan.kernels:
+            by_rows[_rows(kernel)] += cost(kernel)
+        self.main = {n for n, microseconds in by_rows.items() if microseconds >= 2 * LEAST}
         for kernel in plan.kernels:
             self._place(kernel)
 
     def _place(self, kernel: Kernel) -> None:
         whole = self._phase_alone(kernel)
         n = _rows(kernel)
-        by_rows = self._phase_by_rows(kernel, n) if n >= 2 * self.chunks else whole[0] + 1
+        by_rows = self._phase_by_rows(kernel, n) if n >= 2 * self.chunks else whole[0] + 2
         is_worth = by_rows < whole[0] or n in self.main or cost(kernel) >= LEAST
-        if by_rows <= whole[0] and is_worth:
+        # What is long is rather waited for than done by one thread.
+        if (by_rows <= whole[0] and is_worth) or (
+            by_rows == whole[0] + 1 and cost(kernel) >= 4 * LEAST
+        ):
             self._add_by_rows(kernel, n, by_rows)
         else:
             self._add_alone(kernel, *whole)
@@ -126,9 +136,14 @@ class _Partition:
         phase = self._least_phase(kernel)
         for b in (*read(kernel), *written(kernel)):
             if (made := self.made.get(b)) is not None:
-                aligned = made.rows == n and _stays_in_rows(kernel, b, made.width)
+                widths = _widths(kernel, b)
+                aligned = widths != {0} and {self._bounds(n, w) for w in widths} == {made.bounds}
                 phase = max(phase, made.phase + (not aligned))
         return phase
+
+    def _bounds(self, n: int, width: int) -> tuple[int, ...]:
+        """Where chunks of ``n`` rows begin, in elements."""
+        return tuple(n * c // self.chunks * width for c in range(self.chunks + 1))
 
     # Into the lists.
 
@@ -168,10 +183,11 @@ class _Partition:
         self._note(kernel, phase)
         for b in written(kernel):
             if b not in partial:
-                self.made[b] = _Made(phase, n, _width(kernel, b))
+                (width,) = _widths(kernel, b, written_only=True)
+                self.made[b] = _Made(phase, bounds=self._bounds(n, width))
         for node in totals:
             buffer, size = partial[node.value]
-            self.made[buffer] = _Made(phase, self.chunks, size)
+            self.made[buffer] = _Made(phase)
             self._add_sums(node, buffer, size)
 
     # Totals: a row of partial results, one by chunk, and their sum.
@@ -209,8 +225,9 @@ def _rows(kernel: Kernel) -> int:
         return kernel.out.shape[0]
     if not isinstance(kernel, Nest) or not kernel.domain or 0 in kernel.domain:
         return 0
-    nodes = kernel.nodes.values()
-    if any(node.is_scatter for node in nodes) or any(n.store.offset for n in nodes):
+    if any(node.is_scatter for node in kernel.nodes.values()):
+        return 0
+    if any(_widths(kernel, b, written_only=True) == {0} for b in _whole_rows(kernel)):
         return 0
     is_one_row = kernel.split == 0
     return 0 if is_one_row else kernel.domain[0]
@@ -241,36 +258,43 @@ def _rows_of(x: Layout, first: int, stop: int) -> Layout:
     return replace(x, offset=x.offset + first * x.strides[0], shape=shape)
 
 
-def _width(kernel: Kernel, buffer: int) -> int:
-    """How many elements a row of ``buffer`` has, which the kernel writes."""
-    if isinstance(kernel, Product):
-        return kernel.out.strides[0]
-    assert isinstance(kernel, Nest)
-    return kernel.nodes[buffer].store.strides[0]
+def _whole_rows(kernel: Nest) -> list[int]:
+    """The buffers that it writes, but for totals over its rows."""
+    totals = {node.value for node in _totals_over_rows(kernel)}
+    return [v for v in kernel.stored if v not in totals]
 
 
-def _stays_in_rows(kernel: Kernel, buffer: int, width: int) -> bool:
-    """Whether row i of the kernel touches just row i of ``buffer``, which is ``width`` wide."""
+def _widths(kernel: Kernel, buffer: int, written_only: bool = False) -> set[int]:
+    """How many elements a row of ``buffer`` has, of which row i of the kernel touches just row i;
+    0 if it touches others too. Accesses may differ in it."""
     if isinstance(kernel, Product):
-        mine = [x for x in (kernel.a, kernel.addend) if x is not None and x.buffer == buffer]
-        if len(kernel.out.shape) > 2:
-            mine += [kernel.b] if kernel.b.buffer == buffer else []
-        elif kernel.b.buffer == buffer:
-            return False
-        return all(_within(x.offset, x.shape, x.strides, width) for x in mine)
-    assert isinstance(kernel, Nest)
+        layouts = [kernel.out] if kernel.value == buffer else []
+        if not written_only:
+            layouts += [x for x in (kernel.a, kernel.addend) if x and x.buffer == buffer]
+            if kernel.b.buffer == buffer:
+                if len(kernel.out.shape) == 2:
+                    return {0}
+                layouts.append(kernel.b)
+        return {_width(x.offset, x.shape, x.strides) for x in layouts}
+    if not isinstance(kernel, Nest):
+        return {0}
     accesses: list[Access] = []
     for node in kernel.nodes.values():
-        if node.through and node.through.access.buffer == buffer:
-            return False
-        accesses += [x for x in node.reads if x.buffer == buffer]
-    return all(_within(x.offset, kernel.domain, x.strides, width) for x in accesses)
+        if node.value in kernel.stored and node.store.buffer == buffer:
+            accesses.append(node.store)
+        if not written_only:
+            if node.through and node.through.access.buffer == buffer:
+                return {0}
+            accesses += [x for x in node.reads if x.buffer == buffer]
+    return {_width(x.offset, kernel.domain, x.strides) for x in accesses}
 
 
-def _within(offset: int, shape: Sequence[int], strides: Sequence[int], width: int) -> bool:
-    if strides[0] != width or min(strides) < 0:
-        return False
-    return offset + sum((n - 1) * s for n, s in zip(shape[1:], strides[1:], strict=True)) < width
+def _width(offset: int, shape: Sequence[int], strides: Sequence[int]) -> int:
+    """The distance of the rows, if each stays within it; else 0."""
+    if min(strides) < 0:
+        return 0
+    last = offset + sum((n - 1) * s for n, s in zip(shape[1:], strides[1:], strict=True))
+    return strides[0] if last < strides[0] else 0
 
 
 def _totals_over_rows(kernel: Kernel) -> list[Node]:
