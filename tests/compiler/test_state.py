@@ -444,6 +444,7 @@ def test_threads_that_start_at_once() -> None:
 
 
 @pytest.mark.native
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX, if another test uses it
 def test_a_process_that_is_forked_off() -> None:
     """It runs what was compiled before, and compiles anew."""
     import multiprocessing

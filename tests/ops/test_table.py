@@ -34,6 +34,8 @@ NOT_OPERATIONS = {
     # transforms
     "checkpoint",
     "compile",
+    "get_threads",
+    "set_threads",
     "grad",
     "hessian",
     "hvp",
