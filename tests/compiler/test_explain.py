@@ -150,7 +150,7 @@ def test_chunks() -> None:
     step = koubai.compile(lambda x: koubai.sum(koubai.softmax(x @ w), axis=0))
     step.explain(x)
     (one,) = step.cache.compiled.values()
-    one.native = NativeProgram(one.native.program, chunks=2)
+    one.native = NativeProgram(one.native.program, processors=2)
     found = step.profile(x)
     assert (found.chunks, found.phases) == (2, len(one.native.schedule.phases))
     assert f"{found.phases} phases of 2 chunks" in found.text()

@@ -22,13 +22,14 @@ def test_native_is_the_interpreter(seed: int, monkeypatch: pytest.MonkeyPatch) -
     were large.
     """
     monkeypatch.setattr(partition, "WORTH", 0)
+    monkeypatch.setattr(partition, "PIECE", 1e-3)
     monkeypatch.setattr(partition, "LEAST", 0)
     program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
     if seed % 3 == 2:
         program.outputs = list(range(len(program.inputs) + len(program.instructions)))
     shown = f"seed {seed}\n{program}\n"
     chunks, given = (1, 1, 2, 3)[seed % 4], optimize(program) if seed % 2 else program
-    native = NativeProgram(given, _state(program), chunks=chunks)
+    native = NativeProgram(given, _state(program), processors=chunks)
     before, held = [x.copy() for x in inputs], list(inputs)
     with np.errstate(all="ignore"):
         first, second = native.run(list(inputs)), native.run(list(inputs))

@@ -35,6 +35,7 @@ GET_BLAS, SET_BLAS = PATIENCE + 2, PATIENCE + 3
 POOL_WORDS = 48
 MARK_WORDS = 8
 MOST_CHUNKS = 64
+"""Of a phase: a bit for each in one word."""
 
 _SYSCALL = {"x86_64": 202, "aarch64": 98}
 _PAUSE = {"x86_64": "pause", "aarch64": "yield"}

@@ -22,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from koubai.compiler.codegen.sharing import MOST_CHUNKS
 from koubai.compiler.kernels import Access, Check, Fallback, Indirect, Kernel, Nest, Node, Product
 from koubai.compiler.layout import Layout, contiguous
 from koubai.compiler.passes.fusion import Plan
@@ -31,27 +32,30 @@ from koubai.compiler.primitives import Type
 WORTH = 80.0
 """Microseconds: a shorter program is for one thread, as waking another takes 30 to 90."""
 
+PIECE = 40.0
+"""Microseconds: a program is not cut into more chunks than are as long as this."""
+
 LEAST = 5.0
 """Microseconds: a shorter kernel is cut only if others, with as many rows, make up for it."""
 
 
 def partition(plan: Plan, chunks: int, state: Mapping[int, int]) -> Phases:
-    """The kernels of ``plan``: phases, of chunks, of kernels. One chunk if more are not worth it.
+    """The kernels of ``plan``: phases, of so many chunks, of kernels.
 
     Args:
-        chunks: as many as processors.
         state: inputs by the buffers that may be written into them.
     """
-    if not is_worth(plan, chunks):
+    if chunks == 1:
         return [[list(plan.kernels)]]
     return _Partition(plan, chunks, state).phases
 
 
-def is_worth(plan: Plan, chunks: int) -> bool:
-    """Whether ``plan`` is cut: not if NumPy runs a part of it."""
-    if chunks == 1 or any(isinstance(kernel, Fallback) for kernel in plan.kernels):
-        return False
-    return sum(map(cost, plan.kernels)) >= WORTH
+def chunks_of(plan: Plan, processors: int) -> int:
+    """Into how many chunks ``plan`` is cut: one, if NumPy runs a part of it, or it is short."""
+    microseconds = sum(map(cost, plan.kernels))
+    if microseconds < WORTH or any(isinstance(kernel, Fallback) for kernel in plan.kernels):
+        return 1
+    return min(processors, MOST_CHUNKS, max(2, int(microseconds / PIECE)))
 
 
 def cost(kernel: Kernel) -> float:

@@ -42,7 +42,7 @@ def profiled(explanation: Explanation, compiled: Compiled, arrays: Sequence[Any]
     """
     if compiled.native is None:
         return explanation
-    program = NativeProgram(compiled.native.program, chunks=1)
+    program = NativeProgram(compiled.native.program, processors=1)
     call = _Call(program, *program.load(arrays))
     seconds: dict[int, float] = {}
     with threadpool_limits(1, "blas"):  # as in a call

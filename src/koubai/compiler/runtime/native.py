@@ -22,7 +22,7 @@ from koubai.compiler.kernels import Fallback, Product
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
-from koubai.compiler.passes.partition import is_worth, partition
+from koubai.compiler.passes.partition import chunks_of, partition
 from koubai.compiler.passes.state import replaceable
 from koubai.compiler.primitives import Type, dtype_name
 from koubai.compiler.program import Instruction, Program
@@ -67,7 +67,7 @@ def native_program(
 
 
 class NativeProgram:
-    """Machine code for ``program``, cut into so many ``chunks`` where that is worth it.
+    """Machine code for ``program``, cut for so many ``processors`` where that is worth it.
 
     Its parts are rows of steps, between those that NumPy runs. The first row is run by ``entry``,
     which also makes the outputs; ``later`` are the others, mostly none.
@@ -78,13 +78,13 @@ class NativeProgram:
         program: Program,
         state: Sequence[tuple[int, int]] = (),
         scalars: Collection[int] = (),
-        chunks: int | None = None,
+        processors: int | None = None,
     ) -> None:
         self.program, self.scalars = program, scalars
-        chunks = PROCESSORS if chunks is None else chunks
         self.plan = fuse(program, is_native)
         self.replaced = replaceable(self.plan, state)
-        if is_worth(self.plan, chunks):
+        chunks = chunks_of(self.plan, PROCESSORS if processors is None else processors)
+        if chunks > 1:
             # A counter that may be overwritten only at the end would hold up what needs it.
             self.replaced = {
                 number: i
