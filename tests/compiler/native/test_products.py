@@ -49,3 +49,15 @@ def test_sums_of_products(case: str, n: int) -> None:
         assert_close(koubai.compile(f)(x, w), expected, 100 + n)
         inside = koubai.compile(lambda x, w, f=f: abs(f(x, w)))
         assert_close(inside(x, w), abs(expected), 100 + n)
+
+
+@pytest.mark.parametrize("n", [2, 40])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("factor", [0.0, -0.0, 1.0, -2.0])
+def test_what_is_not_finite_stays(factor: float, bad: float, n: int) -> None:
+    """A NaN comes through every factor, zero too, which BLAS takes for "there is no product"."""
+    x, w = (np.ones((n, n), np.float32) for _ in range(2))
+    x[0, 0] = bad
+    with np.errstate(invalid="ignore"):
+        for f in (lambda x, w: factor * (x @ w), lambda x, w: w - factor * (x @ w)):
+            np.testing.assert_array_equal(koubai.compile(f)(x, w), f(x, w))

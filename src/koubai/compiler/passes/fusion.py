@@ -509,24 +509,28 @@ class _Fusion:
         operands: list[Layout],
         products: list[Product | None],
     ) -> bool:
-        """Whether it is a product times a number."""
+        """Whether it is a product times a number.
+
+        BLAS does not look at what is to be multiplied by zero, and loses a NaN.
+        """
         if instruction.op != "multiply":
             return False
         for product, mine, other in zip(products, operands, reversed(operands), strict=True):
             factor = self.plan.literal(other.buffer)
-            if product is None or factor is None or product.addend:
+            if product is None or factor is None or not factor.item():
+                continue
+            if product.addend or product.alpha != 1:  # two factors round twice
                 continue
             if mine.shape != instruction.type.shape or not self._is_whole(operands, product):
                 continue
             del self.products[product.value]
-            alpha = product.alpha * factor.item()
             self._add_product(
                 replace(
                     product,
                     value=value,
                     out=replace(product.out, buffer=value),
                     instruction=instruction,
-                    alpha=alpha,
+                    alpha=factor.item(),
                     before=(*product.before, product.value),
                 )
             )
