@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import pickle
 import random
@@ -13,9 +12,9 @@ from typing import Any
 
 from koubai.arrays import describe
 from koubai.compiler.errors import TraceError, definition
-from koubai.compiler.not_stored import GradientNotStored
 from koubai.compiler.runtime.threads import pool
 from koubai.compiler.trace.run import Run, traced_run
+from koubai.compiler.trace.traced import OtherThread
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
 
@@ -37,13 +36,18 @@ def repeated_run(
     states, first = None, None
     if any(isinstance(place.owner, Variable) for place in world.containers):
         # Gradients that are used up need not be stored, if the function does not read those
-        # that are there before: if it does the same without them.
-        with contextlib.suppress(GradientNotStored):
+        # that are there before: if it does the same without them. It may fail in any way then.
+        try:
             first = runs(uses_up=True, hidden=True)
-            states = _random_states(world)
-            second = runs(uses_up=True)
-            if not _same(first, second):
-                first = None
+        except OtherThread:
+            raise
+        except Exception:
+            first = None
+    if first is not None:
+        states = _random_states(world)
+        second = runs(uses_up=True)
+        if not _same(first, second):
+            first = None
     if first is None:
         first = runs()
         states = _random_states(world)
