@@ -18,8 +18,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite
-import llvmlite.binding as llvm
+try:
+    import llvmlite
+    import llvmlite.binding as llvm
+except ImportError:
+    IS_THERE = False  # for some platforms there are no wheels: NumPy runs the programs there
+else:
+    IS_THERE = True
 
 from koubai.compiler.runtime import cache
 from koubai.compiler.runtime.once import lock, once

@@ -26,6 +26,7 @@ from koubai.compiler.passes.partition import chunks_of, partition
 from koubai.compiler.passes.state import replaceable
 from koubai.compiler.primitives import Type, dtype_name
 from koubai.compiler.program import Instruction, Program
+from koubai.compiler.runtime import jit
 from koubai.compiler.runtime.by_numpy import Run, Views, by_numpy
 from koubai.compiler.runtime.driver import Entry, Output, Shared, driver
 from koubai.compiler.runtime.functions import addresses
@@ -54,14 +55,15 @@ def is_native(instruction: Instruction, types: Sequence[Type]) -> bool:
 def native_program(
     program: Program, state: Sequence[tuple[int, int]] = (), scalars: Collection[int] = ()
 ) -> NativeProgram | None:
-    """Machine code for ``program``; None if a dtype in it is unknown to the code generator.
+    """Machine code for ``program``; None if a dtype in it is unknown to the code generator, or
+    there is no LLVM.
 
     Args:
         state: inputs, and the numbers of the outputs that take their places.
         scalars: inputs that come as Python floats, or as scalars of NumPy's.
     """
     types = [*program.inputs, *(x.type for x in program.instructions)]
-    if any(dtype_name(t.dtype) not in ELEMENTS for t in types):
+    if not jit.IS_THERE or any(dtype_name(t.dtype) not in ELEMENTS for t in types):
         return None
     return NativeProgram(optimize(program), state, scalars)
 

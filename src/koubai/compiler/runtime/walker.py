@@ -21,13 +21,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from koubai.compiler.runtime import layouts, writing
+from koubai.compiler.runtime import jit, layouts, writing
 from koubai.compiler.runtime.looking import (
     ARRAYS,
     EXTENTS,
@@ -120,7 +119,7 @@ def available() -> bool:
     return (
         layouts.as_expected()
         and all(hasattr(ctypes.pythonapi, name) for name in API)
-        and importlib.util.find_spec("llvmlite") is not None
+        and jit.IS_THERE
     )
 
 
