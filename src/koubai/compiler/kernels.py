@@ -21,6 +21,7 @@ instruction that NumPy runs, for there is no code for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from koubai.compiler.layout import Layout, Shape
@@ -183,3 +184,30 @@ class Fallback:
 
 
 Kernel = Nest | Product | Scan | Draw | Sort | Check | Fallback
+
+
+def written(kernel: Kernel) -> Iterator[int]:
+    """The buffers that a kernel writes."""
+    if isinstance(kernel, Nest):
+        yield from {kernel.nodes[value].store.buffer for value in kernel.stored}
+    elif not isinstance(kernel, Check):
+        yield kernel.value
+        if isinstance(kernel, Sort):
+            yield kernel.scratch
+
+
+def read(kernel: Kernel) -> Iterator[int]:
+    """The buffers that a kernel reads."""
+    if isinstance(kernel, Nest):
+        for node in kernel.nodes.values():
+            yield from (x.buffer for x in node.reads)
+            if node.through:
+                yield node.through.access.buffer
+    elif isinstance(kernel, Product):
+        yield from (kernel.a.buffer, kernel.b.buffer)
+        if kernel.addend is not None:
+            yield kernel.addend.buffer
+    elif isinstance(kernel, Check):
+        yield kernel.condition.buffer
+    else:
+        yield from (x.buffer for x in kernel.operands)

@@ -14,10 +14,10 @@ from compiler.native.networks import NETWORKS, Training
 from compiler.passes.test_fusion import plan_of
 from compiler.random_array_programs import random_array_program
 
-from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort
+from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort, written
 from koubai.compiler.passes import partition
 from koubai.compiler.passes.fusion import Plan, fuse
-from koubai.compiler.passes.memory import LINE, Phases, plan_memory, written
+from koubai.compiler.passes.memory import LINE, Phases, plan_memory
 from koubai.compiler.runtime.native import is_native
 
 Times = list[list[Kernel]]

@@ -19,9 +19,20 @@ from koubai.compiler.codegen.nest import NestCodes
 from koubai.compiler.codegen.product import product_code, product_operands
 from koubai.compiler.codegen.scan import scan_code
 from koubai.compiler.codegen.sort import sort_code
-from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan, Sort
+from koubai.compiler.kernels import (
+    Check,
+    Draw,
+    Fallback,
+    Kernel,
+    Nest,
+    Product,
+    Scan,
+    Sort,
+    read,
+    written,
+)
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import Memory, Phases, read, written
+from koubai.compiler.passes.memory import Memory, Phases
 from koubai.compiler.primitives import dtype_name
 
 

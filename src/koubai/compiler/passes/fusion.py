@@ -1,9 +1,11 @@
 """From instructions to kernels: what can be computed in one loop nest is.
 
-In the order of the program, each instruction joins the nest that computes one of its operands, or
-one that reads the same buffers, if the loops suit it; else it opens a new nest. It may join nest
-k if its operands are computed by nests before k, or in k at the very point at which it needs them;
-so nests run in their order, and no cycle can arise. Views are layouts, and no work at all.
+One after the other (what needs no product first), each instruction joins the nest that computes
+one of its operands, or one that reads the same buffers, if the loops suit it; else it opens a new
+nest. It may join nest k if its operands are computed by nests before k, or in k at the very point
+at which it needs them; so nests run in their order, and no cycle can arise. Views are layouts, and
+no work at all. An instruction with a single use waits for it, to be computed there; a product, to
+be added to.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from koubai.compiler.kernels import (
     Product,
     Scan,
     Sort,
+    read,
 )
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Type
@@ -176,9 +179,18 @@ class _Fusion:
             if op == "raise_unless":
                 self._append(Check(value, operands[0], instruction))
                 self.layouts[value] = operands[0]
-            elif op not in _SPECIAL or not _SPECIAL[op](self, value, instruction, operands):
+            elif not self._special(value, instruction, operands):
                 kernel = self._append(Fallback(value, operands, instruction))
                 self._buffer(value, instruction.type, kernel)
+
+    def _special(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        """Whether it has become a kernel, or nests, of its own."""
+        op = instruction.op
+        if op not in _SPECIAL:
+            return False
+        if op not in _WITHOUT_CODE and not self.is_native(instruction, self._types(operands)):
+            return False
+        return _SPECIAL[op](self, value, instruction, operands)
 
     def _looped(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         """Whether it is elementwise or a reduction, and has been put into a nest."""
@@ -377,23 +389,17 @@ class _Fusion:
     # What is a kernel alone.
 
     def _scan(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        if not self.is_native(instruction, self._types(operands)):
-            return False
         axis = instruction.params["axis"]
         kernel = self._append(Scan(value, operands, axis, instruction))
         self._buffer(value, instruction.type, kernel)
         return True
 
     def _draw(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        if not self.is_native(instruction, self._types(operands)):
-            return False
         kernel = self._append(Draw(value, operands, instruction))
         self._buffer(value, instruction.type, kernel)
         return True
 
     def _sort(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
-        if not self.is_native(instruction, self._types(operands)):
-            return False
         (x,), axis = operands, instruction.params["axis"]
         n, itemsize = x.shape[axis], self.plan.types[x.buffer].dtype.itemsize
         bits = 64 if itemsize <= 4 and n < 2**32 else 128
@@ -551,32 +557,18 @@ class _Fusion:
     def _concat(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         axis, type_, start = instruction.params["axis"], instruction.type, 0
         whole = layout.whole(value, type_.shape)
+        self.plan.types[value] = type_
         for i, x in enumerate(operands):
             stop = start + x.shape[axis]
             part = layout.indexed(whole, (*[slice(None)] * axis, slice(start, stop)))
-            self._write(value, instruction, [x], part, instruction.inputs[i])
+            copy = replace(instruction, op="copy", params={}, inputs=(instruction.inputs[i],))
+            self._pointwise(value, copy, [x], part, alone=True)
             start = stop
         self._buffer(value, type_, len(self.plan.kernels) - 1)
         return True
 
-    def _write(
-        self,
-        value: int,
-        instruction: Instruction,
-        reads: list[Layout],
-        store: Layout,
-        source: int,
-        through: tuple[Layout, tuple[tuple[int, int], ...]] | None = None,
-    ) -> None:
-        """A nest of its own that writes into a part of a buffer."""
-        copy = replace(instruction, op="copy", params={}, inputs=(source,))
-        self.plan.types[value] = instruction.type
-        self._pointwise(value, copy, reads, store, through, alone=True)
-
     def _gather(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         x, *indices = operands
-        if not self.is_native(instruction, self._types(operands)):
-            return False
         found = lookup(x, instruction.params["index"], [i.shape for i in indices])
         if found is None:
             return False
@@ -597,8 +589,6 @@ class _Fusion:
         source, indices = (operands[0], operands[1:])
         if op == "setitem":
             source, indices = operands[1], operands[2:]
-        if not self.is_native(instruction, self._types(operands)):
-            return False
         whole = layout.whole(value, type_.shape)
         through = None
         if OPERAND in index:
@@ -659,19 +649,8 @@ class _Fusion:
         kernels = self.plan.kernels
         needed = set(self.plan.outputs)
         for kernel in kernels:
-            if isinstance(kernel, Nest):
-                for node in kernel.nodes.values():
-                    needed.update(x.buffer for x in node.reads if x.buffer not in kernel.nodes)
-                    if node.through:
-                        needed.add(node.through.access.buffer)
-            elif isinstance(kernel, Product):
-                needed.update((kernel.a.buffer, kernel.b.buffer))
-                if kernel.addend is not None:
-                    needed.add(kernel.addend.buffer)
-            elif isinstance(kernel, Check):
-                needed.add(kernel.condition.buffer)
-            else:
-                needed.update(x.buffer for x in kernel.operands)
+            own = kernel.nodes if isinstance(kernel, Nest) else {}
+            needed.update(b for b in read(kernel) if b not in own)
         for kernel in kernels:
             if isinstance(kernel, Nest):
                 for node in kernel.nodes.values():
@@ -693,6 +672,9 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""
+
+_WITHOUT_CODE = frozenset({"matmul", "concat", "raise_unless"})
+"""Of these, what moves numbers or hands them over, and need not be asked for."""
 
 
 def _fitted(nest: Nest, joined: dict[int, Node], node: Node, is_row: bool) -> Node | str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort
+from koubai.compiler.kernels import Kernel, Product, read, written
 from koubai.compiler.passes.fusion import Plan
 
 Phases = list[list[list[Kernel]]]
@@ -26,33 +25,6 @@ class Memory:
 
     size: int = 0
     offsets: dict[int, int] = field(default_factory=dict)
-
-
-def written(kernel: Kernel) -> Iterator[int]:
-    """The buffers that a kernel writes."""
-    if isinstance(kernel, Nest):
-        yield from {kernel.nodes[value].store.buffer for value in kernel.stored}
-    elif not isinstance(kernel, Check):
-        yield kernel.value
-        if isinstance(kernel, Sort):
-            yield kernel.scratch
-
-
-def read(kernel: Kernel) -> Iterator[int]:
-    """The buffers that a kernel reads."""
-    if isinstance(kernel, Nest):
-        for node in kernel.nodes.values():
-            yield from (x.buffer for x in node.reads)
-            if node.through:
-                yield node.through.access.buffer
-    elif isinstance(kernel, Product):
-        yield from (kernel.a.buffer, kernel.b.buffer)
-        if kernel.addend is not None:
-            yield kernel.addend.buffer
-    elif isinstance(kernel, Check):
-        yield kernel.condition.buffer
-    else:
-        yield from (x.buffer for x in kernel.operands)
 
 
 def added_to(kernel: Kernel) -> int:

@@ -23,10 +23,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from koubai.compiler.codegen.sharing import MOST_CHUNKS
-from koubai.compiler.kernels import Access, Check, Fallback, Indirect, Kernel, Nest, Node, Product
+from koubai.compiler.kernels import (
+    Access,
+    Check,
+    Fallback,
+    Indirect,
+    Kernel,
+    Nest,
+    Node,
+    Product,
+    read,
+    written,
+)
 from koubai.compiler.layout import Layout, contiguous
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import Phases, read, written
+from koubai.compiler.passes.memory import Phases
 from koubai.compiler.primitives import Type
 
 WORTH = 80.0

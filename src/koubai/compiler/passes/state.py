@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from koubai.compiler.kernels import Check, Fallback, Nest
+from koubai.compiler.kernels import Check, Fallback, Nest, read, written
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import added_to, read, written
+from koubai.compiler.passes.memory import added_to
 
 
 def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:

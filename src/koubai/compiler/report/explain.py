@@ -25,9 +25,10 @@ from koubai.compiler.kernels import (
     Product,
     Scan,
     Sort,
+    read,
 )
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import LINE, bytes_of, read
+from koubai.compiler.passes.memory import LINE, bytes_of
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Instruction, Program
 from koubai.compiler.report.plan import loops

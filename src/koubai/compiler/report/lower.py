@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from koubai.compiler.codegen.schedule import Step
 from koubai.compiler.compiled import Compiled
-from koubai.compiler.kernels import Kernel, Nest
+from koubai.compiler.kernels import Kernel, Nest, read
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import Plan
-from koubai.compiler.passes.memory import read
 from koubai.compiler.report.plan import plan_text
 from koubai.compiler.runtime.functions import module_text
 from koubai.compiler.runtime.jit import backend
