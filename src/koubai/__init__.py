@@ -104,6 +104,7 @@ from koubai.ops.windows import pad, sliding_window_view
 from koubai.random import dropout
 from koubai.recompute import checkpoint
 from koubai.recording import no_grad
+from koubai.scanning import scan
 from koubai.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
@@ -226,6 +227,7 @@ __all__ = [
     "reshape",
     "roll",
     "round",
+    "scan",
     "scatter_add",
     "set_threads",
     "setitem",

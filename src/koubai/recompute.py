@@ -6,7 +6,7 @@ inputs of the layers, and computes what is inside one layer when the backward pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,7 +46,7 @@ class Checkpoint(Function):
             raise errors.not_repeatable(self)
         wanted = [*[x if isinstance(x, Variable) else None for x in xs], *self.captured]
         higher = isinstance(gy, Variable)
-        with _cut(x for x in wanted if x is not None and x.creator is not None):
+        with cut(x for x in wanted if x is not None and x.creator is not None):
             table = propagate(y, gy, higher, {x for x in wanted if x is not None})
         return tuple(None if x is None else table[x] if x in table else _zeros(x) for x in wanted)
 
@@ -69,7 +69,7 @@ def _zeros(x: Variable) -> Array:
 
 
 @contextmanager
-def _cut(xs: Iterator[Variable]) -> Iterator[None]:
+def cut(xs: Iterator[Variable]) -> Iterator[None]:
     """``xs`` count as leaves for a while: a backward pass goes no further."""
     creators = [(x, x._creator) for x in xs]
     for x, _ in creators:
@@ -81,11 +81,11 @@ def _cut(xs: Iterator[Variable]) -> Iterator[None]:
             x._creator = creator
 
 
-def _captured(y: Variable, xs: list[Any], since: int) -> list[Variable]:
-    """The Variables older than call number ``since`` that y was computed from, beside ``xs``."""
+def captured(ys: Iterable[Any], xs: Iterable[Any], since: int) -> dict[Variable, None]:
+    """The Variables older than call ``since`` that ``ys`` were computed from, beside ``xs``."""
     found: dict[Variable, None] = {}
     known = {x for x in xs if isinstance(x, Variable)}
-    stack = [y]
+    stack = [y for y in ys if isinstance(y, Variable)]
     seen = set(stack)
     while stack:
         x = stack.pop()
@@ -99,7 +99,7 @@ def _captured(y: Variable, xs: list[Any], since: int) -> list[Variable]:
             if isinstance(v, Variable) and v not in seen:
                 seen.add(v)
                 stack.append(v)
-    return list(found)
+    return found
 
 
 def checkpoint(f: Callable[..., Variable]) -> Callable[..., Variable]:
@@ -133,7 +133,7 @@ def checkpoint(f: Callable[..., Variable]) -> Callable[..., Variable]:
         xs = [arrays.copy(a) if is_differentiable(a) else a for a in args]
         since = min([x.creator._number for x in xs if is_differentiable(x)], default=0)
         y = f(*xs)
-        captured = _captured(y, xs, since)
-        return Checkpoint(f, captured, y.data, state)(*args, *captured)
+        used = list(captured([y], xs, since))
+        return Checkpoint(f, used, y.data, state)(*args, *used)
 
     return checkpointed

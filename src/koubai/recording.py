@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import Any
 
 # A context variable, so that one thread's no_grad() is not another's.
 recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+# For the compiler: the run of a function on traced arrays that is going on here.
+running: ContextVar[Any] = ContextVar("running", default=None)
 
 
 class recorded:  # reads like a function: with recorded(False):

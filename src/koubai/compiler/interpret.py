@@ -45,7 +45,7 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
 
     observe = observer.get()
     look = None if observe is None else observe(program, inputs)
-    values = {i: np.asarray(x) for i, x in enumerate(inputs)}
+    values: dict[int, Any] = {i: np.asarray(x) for i, x in enumerate(inputs)}
     for i, instruction in enumerate(program.instructions):
         run = PRIMITIVES[instruction.op].run
         try:
@@ -53,9 +53,9 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
             result = run(*[values[v] for v in instruction.inputs], **instruction.params)
         except (ValueError, TypeError, IndexError) as error:
             raise _at_users_line(error, instruction) from error
-        if look is not None:
+        if look is not None and not isinstance(result, tuple):
             look(i, [values[v] for v in instruction.inputs], result)
-        values[len(inputs) + i] = np.asarray(result)
+        values[len(inputs) + i] = result if isinstance(result, tuple) else np.asarray(result)
         for v in (*instruction.inputs, len(inputs) + i):
             if last_use.get(v, i) <= i:
                 values.pop(v, None)
@@ -65,5 +65,6 @@ def interpret(program: Program, inputs: Sequence[Any]) -> list[Any]:
 def _at_users_line(error: Exception, instruction: Instruction) -> Exception:
     """``error``, of the same built-in kind, with the line that the instruction comes from."""
     kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
-    where = f"\n  at {describe_location(instruction.location)}" if instruction.location else ""
-    return kind(f"{error}{where}")
+    if instruction.op == "loop" or not instruction.location:  # a line in its body is told already
+        return kind(str(error))
+    return kind(f"{error}\n  at {describe_location(instruction.location)}")

@@ -18,6 +18,8 @@ import numpy as np
 from koubai import arrays
 from koubai.arrays import random_uniform
 
+BOOL = np.dtype(bool)
+
 
 @functools.cache
 def dtype_name(dtype: np.dtype[Any]) -> str:
@@ -40,6 +42,25 @@ class Type:
         return f"{dtype_name(self.dtype)}{list(self.shape)}"
 
 
+class Bundle(Type):
+    """Of what a loop makes: several values, which ``part`` takes out one by one."""
+
+    def __init__(self, parts: tuple[Type, ...]) -> None:
+        super().__init__(BOOL, ())
+        object.__setattr__(self, "parts", parts)
+
+    parts: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.parts))})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bundle) and other.parts == self.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+
 @dataclass(frozen=True)
 class Primitive:
     """``infer(*types, **params)`` is the result's type, ``run(*arrays, **params)`` the result."""
@@ -56,7 +77,6 @@ class Operand:
 
 
 OPERAND = Operand()
-BOOL = np.dtype(bool)
 
 
 def loop(name: str, dtypes: Sequence[Any]) -> tuple[np.dtype[Any], ...]:
@@ -330,6 +350,53 @@ def _factorisation(name: str, **kwargs: Any) -> Primitive:
     return Primitive(infer, run)
 
 
+# Loops.
+
+
+def _infer_loop(
+    *types: Type, body: Any, constants: int, carries: int, length: int, reverse: bool
+) -> Type:
+    carried = types[constants : constants + carries]
+    stacks = types[constants + carries :]
+    for stack in stacks:
+        if stack.shape[:1] != (length,):
+            raise ValueError(f"{stack} has not {length} elements, one for each step")
+    elements = [Type(stack.dtype, stack.shape[1:]) for stack in stacks]
+    given = [*types[:constants], *carried, *elements]
+    if given != body.inputs:
+        raise ValueError(
+            f"the body takes {list(map(str, body.inputs))}, not {list(map(str, given))}"
+        )
+    results = [body.type_of(value) for value in body.outputs]
+    if results[:carries] != list(carried):
+        raise ValueError("what is carried must have the same type before and after a step")
+    made = [Type(y.dtype, (length, *y.shape)) for y in results[carries:]]
+    return Bundle((*carried, *made))
+
+
+def _run_loop(
+    *arrays: Any, body: Any, constants: int, carries: int, length: int, reverse: bool
+) -> tuple[Any, ...]:
+    from koubai.compiler.interpret import interpret  # it runs primitives
+
+    fixed, stacks = arrays[:constants], arrays[constants + carries :]
+    carried = list(arrays[constants : constants + carries])
+    types = [body.type_of(value) for value in body.outputs[carries:]]
+    made = [np.empty((length, *y.shape), y.dtype) for y in types]
+    for i in reversed(range(length)) if reverse else range(length):
+        results = interpret(body, [*fixed, *carried, *(x[i] for x in stacks)])
+        carried = results[:carries]
+        for stack, y in zip(made, results[carries:], strict=True):
+            stack[i] = y
+    return (*(x.copy() for x in carried), *made)
+
+
+def _infer_part(x: Type, index: int) -> Type:
+    if not isinstance(x, Bundle):
+        raise ValueError(f"only what a loop makes has parts, not {x}")
+    return x.parts[index]
+
+
 ELEMENTWISE = [
     "abs",
     "acos",
@@ -422,5 +489,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "qr": _factorisation("qr"),
     "slogdet": _factorisation("slogdet"),
     "svd": _factorisation("svd", full_matrices=False),
+    "loop": Primitive(_infer_loop, _run_loop),
+    "part": Primitive(_infer_part, lambda x, index: x[index]),
     "raise_unless": Primitive(lambda condition, message: condition, _raise_unless),
 }

@@ -8,12 +8,23 @@ instruction computes one value more. It prints as text, one line an instruction:
     %3 = sum %2 axis=(0, 1) : float32[]             # net.py:8
     outputs %3
 
+A loop is one instruction, with a program of its own for each step, its body: constants, which are
+the same in each step, then what is carried from step to step, then one element of each stack. The
+body's outputs are what is carried on, and one element of each stack that the loop makes.
+
+    %2 = loop %0 %1 body=below constants=0 carries=1 length=5 ... : (float32[], float32[5])
+        inputs %0: float32[], %1: float32[]         # running sums of %1
+        %2 = add %0 %1 : float32[]
+        outputs %2 %2
+    %3 = part %2 index=1 : float32[5]
+
 ``verify`` holds a program against the primitives' own rules, after every pass that changes one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,10 +91,15 @@ def _line(value: int, instruction: Instruction, location: bool) -> str:
     line = f"%{value} = {' '.join(words)} : {instruction.type}"
     if location and instruction.location is not None:
         line = f"{line:60}  # {describe_location(instruction.location)}"
+    if (body := instruction.params.get("body")) is not None:
+        inside = textwrap.indent(body.text(location), "    ")
+        line = f"{line}\n{inside}"
     return line
 
 
 def _param(param: Any) -> str:
+    if isinstance(param, Program):
+        return "below"
     if isinstance(param, np.ndarray):
         if param.size == 1:
             return repr(param.item())
@@ -119,6 +135,8 @@ def _fault(program: Program, number: int, instruction: Instruction) -> str:
         return "a value is used before it is computed"
     types = [program.type_of(value) for value in instruction.inputs]
     try:
+        if (body := instruction.params.get("body")) is not None:
+            verify(body)
         expected = PRIMITIVES[instruction.op].infer(*types, **instruction.params)
     except (ValueError, TypeError, IndexError) as error:
         return str(error)

@@ -48,6 +48,8 @@ def _part(param: Any) -> Any:
         return param.dtype.str, param.shape, param.tobytes()
     if isinstance(param, slice):  # has no hash before Python 3.12
         return slice, param.start, param.stop, param.step
+    if isinstance(param, Program):
+        return param.text()
     if isinstance(param, tuple):
         return tuple([_part(part) for part in param])
     return type(param), param  # for 1 == True

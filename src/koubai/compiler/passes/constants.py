@@ -14,7 +14,7 @@ from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.program import Instruction, Program
 
 _SMALL = 4096  # elements
-_NEVER = ("constant", "random_uniform", "raise_unless")
+_NEVER = ("constant", "loop", "part", "random_uniform", "raise_unless")
 
 
 def fold_constants(program: Program) -> Program:

@@ -63,6 +63,8 @@ def native_program(
         scalars: inputs that come as Python floats, or as scalars of NumPy's.
     """
     types = [*program.inputs, *(x.type for x in program.instructions)]
+    if any(x.op == "loop" for x in program.instructions):
+        return None
     if not jit.IS_THERE or any(dtype_name(t.dtype) not in ELEMENTS for t in types):
         return None
     return NativeProgram(optimize(program), state, scalars)

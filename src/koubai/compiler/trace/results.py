@@ -33,7 +33,7 @@ from koubai.compiler.trace.contents import (
 )
 from koubai.compiler.trace.graph import Graphs, ended
 from koubai.compiler.trace.number import TracedFloat
-from koubai.compiler.trace.traced import Trace, Traced
+from koubai.compiler.trace.traced import Trace, Traced, gone
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
 from koubai.location import caller
@@ -206,7 +206,8 @@ class Results:
             _refuse_growth(place, world.names[i], before, after)
             self.deleted += [(i, describe.recipe(k, "a key")) for k in before if k not in after]
             new = {k: x for k, x in after.items() if k not in before or before[k] is not x}
-            if uses_up and isinstance(place.owner, Variable) and _updates(new, read):
+            is_used_up = id(place.owner) in trace.used_up or _updates(new, read)
+            if uses_up and isinstance(place.owner, Variable) and is_used_up:
                 new["grad"] = NOT_STORED
             self.assigned += [(i, *item) for item in describe.items(new)]
             natural = [k for k in before if k in after] + [k for k in after if k not in before]
@@ -358,6 +359,8 @@ class _Describe:
         if isinstance(x, Traced):
             if x.trace is not self.trace:
                 raise TraceError(f"{what} is {x!r} of another compiled call, which has ended")
+            if x.value in self.trace.gone:
+                raise gone(x)
             return self.traced(x)
         if id(x) in self.owners:
             return Owner(self.owners[id(x)])

@@ -14,6 +14,7 @@ from koubai.compiler.errors import TraceError, definition, with_line
 from koubai.compiler.not_stored import NOT_STORED
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Program
+from koubai.compiler.trace.body import without_gone
 from koubai.compiler.trace.graph import Graphs
 from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.results import Results
@@ -21,6 +22,7 @@ from koubai.compiler.trace.traced import OtherThread, Trace, Traced, tracing
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
 from koubai.location import Location
+from koubai.recording import running
 
 _exchange = threading.Lock()
 """Held while the arrays of a world are replaced by traced ones, which no two threads do at once."""
@@ -54,14 +56,14 @@ def traced_run(
     Raises:
         OtherThread: if a part of the world has been replaced since the look at it.
     """
-    trace = Trace()
+    trace = Trace(uses_up)
     inputs = [_input(trace, x) for x in world.arrays]
     arrays = world.arrays[: len(inputs) - len(world.varied)]
     traced = {id(x): inputs[i] for i, x in enumerate(arrays) if i not in known}
     # One float object may be at several places, of which some are inputs.
     floats = {x.where: inputs[len(arrays) + i] for i, x in enumerate(world.varied)}
     graphs: Graphs | None = None
-    token = tracing.set(True)
+    token, outer = tracing.set(True), running.set(trace)
     try:
         with _exchange:
             before = [place.read() for place in world.containers]
@@ -96,12 +98,13 @@ def traced_run(
     finally:
         trace.ended = True
         tracing.reset(token)
+        running.reset(outer)
         if graphs is not None:
             graphs.restore()
             for place, contents in zip(world.containers, before, strict=True):
                 place.restore(contents)
         trace.restored.set()
-    return Run(trace.program, results, trace.met)
+    return Run(without_gone(trace.program, trace.gone), results, trace.met)
 
 
 def _input(trace: Trace, x: Any) -> Traced:

@@ -62,10 +62,16 @@ class Trace:
         thread: that of the run.
         restored: set when the function's world is as it was before the run.
         met: the NumPy arrays that became constants, and where.
+        uses_up: whether gradients that have updated their Variable are not stored.
+        used_up: by identity, the Variables that loops have updated so.
+        gone: the values that have become a part of a loop's body, and are no longer here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, uses_up: bool = False) -> None:
         self.program = Program([])
+        self.uses_up = uses_up
+        self.used_up: set[int] = set()
+        self.gone: set[int] = set()
         self.ended = False
         self.thread = threading.get_ident()
         self.restored = threading.Event()
@@ -90,6 +96,8 @@ class Trace:
                     " arguments, and let the function return what is needed later"
                 )
         values = tuple([x.value for x in inputs])
+        if self.gone and not self.gone.isdisjoint(values):
+            raise gone(next(x for x in inputs if x.value in self.gone))
         try:
             type_ = PRIMITIVES[op].infer(*[x.type for x in inputs], **params)
         except (ValueError, TypeError, IndexError) as error:
@@ -107,6 +115,12 @@ class Trace:
         value = np.array(x, dtype=dtype)
         value.flags.writeable = False  # it belongs to the program, and is used in every run
         return self.emit("constant", value=value)
+
+
+def gone(x: Traced) -> TraceError:
+    return TraceError(
+        f"{x!r} was computed in a step of scan, which is over; let the step return it"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +193,9 @@ class Traced(ArrayMethods):
     def value(self) -> int:
         """The number of the value in the program that it stands for now."""
         view = self.view
-        stale = view is not None and self._from != view.base.value
+        stale = view is not None and (
+            self._from != view.base.value or self._value in self.trace.gone
+        )
         if self._value == _UNKNOWN or (stale and view is not None and view.put is None):
             raise TraceError(
                 f"{self!r} is used after a write in place to a reshape of it, or to what it is a"

@@ -47,7 +47,7 @@ from koubai.compiler.trace.contents import (
 from koubai.compiler.trace.looks import FUNCTION, Looks
 from koubai.compiler.trace.names import names_in
 from koubai.compiler.trace.packages import is_users_file, is_users_module
-from koubai.compiler.trace.traced import OtherThread, Traced, tracing
+from koubai.compiler.trace.traced import OtherThread, Trace, Traced, tracing
 from koubai.core import Variable
 from koubai.recording import recording
 
@@ -101,11 +101,21 @@ class World:
         varied: those that are inputs, the last ones, in this order.
         told: what each entry of the key is about, for messages.
 
+    Args:
+        inside: a run of a function on traced arrays; that run's are arrays of this world.
+
     Raises:
         OtherThread: if a part of it is replaced by traced arrays there.
     """
 
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Any,
+        kwargs: dict[str, Any],
+        inside: Trace | None = None,
+    ) -> None:
+        self._inside = inside
         self.containers: list[Container] = []
         self.names: list[str] = []
         self.arrays: list[Any] = []
@@ -202,6 +212,8 @@ class World:
             yield from ((f"{path}[{i}]", part, first + i) for i, part in enumerate(x))
         elif isinstance(x, np.ndarray | np.generic):
             self._array(path, x, at)
+        elif isinstance(x, Traced) and x.trace is self._inside:
+            self.arrays.append(x)
         elif isinstance(x, Traced):
             if x.trace.is_elsewhere():
                 raise OtherThread(x.trace)
