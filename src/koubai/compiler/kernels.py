@@ -14,7 +14,7 @@ rows, over the domain (100, 10), *split* after the first axis:
             y[i, j] = exp(x[i, j] - m) * r
             total[j] = total[j] + y[i, j]     a reduction over rows: complete after the nest
 
-A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
+A ``Loop`` has a program of its own for each step. A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
 numbers, a ``Sort`` the order of elements. A ``Check`` stops the program. A ``Fallback`` is an
 instruction that NumPy runs, for there is no code for it.
 """
@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from koubai.compiler.layout import Layout, Shape
-from koubai.compiler.program import Instruction
+from koubai.compiler.program import Instruction, Program
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,26 @@ class Sort:
 
 
 @dataclass
+class Loop:
+    """A program that runs once for each step; see program.py.
+
+    Attributes:
+        operands: constants, what is carried first, and stacks; each lies in C order.
+        results: buffers: what is carried in the end, and the stacks that are made.
+    """
+
+    value: int
+    operands: list[Layout]
+    results: list[int]
+    instruction: Instruction
+
+    @property
+    def body(self) -> Program:
+        body: Program = self.instruction.params["body"]
+        return body
+
+
+@dataclass
 class Check:
     """Stop unless the boolean in ``condition`` is true."""
 
@@ -183,13 +203,15 @@ class Fallback:
     instruction: Instruction
 
 
-Kernel = Nest | Product | Scan | Draw | Sort | Check | Fallback
+Kernel = Nest | Product | Scan | Draw | Sort | Loop | Check | Fallback
 
 
 def written(kernel: Kernel) -> Iterator[int]:
     """The buffers that a kernel writes."""
     if isinstance(kernel, Nest):
         yield from {kernel.nodes[value].store.buffer for value in kernel.stored}
+    elif isinstance(kernel, Loop):
+        yield from kernel.results
     elif not isinstance(kernel, Check):
         yield kernel.value
         if isinstance(kernel, Sort):

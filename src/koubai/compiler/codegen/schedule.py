@@ -24,6 +24,7 @@ from koubai.compiler.kernels import (
     Draw,
     Fallback,
     Kernel,
+    Loop,
     Nest,
     Product,
     Scan,
@@ -54,14 +55,23 @@ class Step:
 
 
 @dataclass
+class LoopStep:
+    """A loop, with the places of its operands and of its results: two words each, see kernel.py."""
+
+    loop: Loop
+    operands: list[list[int]]
+    results: list[list[int]]
+
+
+@dataclass
 class Schedule:
     """Attributes:
-    steps: what is run, in order; by NumPy, where it is a ``Fallback``.
+    steps: what is run, in order; a ``Fallback`` by NumPy.
     slots: places in the table, of the buffers that come from outside.
     phases: of the steps, where each chunk of each phase begins and ends.
     """
 
-    steps: list[Step | Fallback]
+    steps: list[Step | LoopStep | Fallback]
     slots: dict[int, int]
     phases: list[list[tuple[int, int]]]
 
@@ -84,9 +94,12 @@ def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
 
     nests = NestCodes(plan)
 
-    def steps_of(kernel: Kernel) -> Iterator[Step | Fallback]:
+    def steps_of(kernel: Kernel) -> Iterator[Step | LoopStep | Fallback]:
         if isinstance(kernel, Fallback):
             yield kernel
+        elif isinstance(kernel, Loop):
+            operands_at = [place(x.buffer, x.offset) for x in kernel.operands]
+            yield LoopStep(kernel, operands_at, [place(b, 0) for b in kernel.results])
         elif isinstance(kernel, Nest):
             code = nests.of(kernel)
             operands = [word for key in code.pointers for word in place(*key)]

@@ -26,6 +26,7 @@ from koubai.compiler.kernels import (
     Fallback,
     Indirect,
     Kernel,
+    Loop,
     Nest,
     Node,
     Product,
@@ -34,7 +35,7 @@ from koubai.compiler.kernels import (
     read,
 )
 from koubai.compiler.layout import Layout, Shape
-from koubai.compiler.primitives import OPERAND, Type
+from koubai.compiler.primitives import OPERAND, Bundle, Type
 from koubai.compiler.program import Instruction, Program
 
 MOST_NODES = 200
@@ -139,6 +140,7 @@ class _Fusion:
         self.waiting: dict[int, tuple[Node, Shape]] = {}
         self.behind: dict[int, int] = {}  # of what waits, how many are to be computed with it
         self.products: dict[int, Product] = {}
+        self.loops: dict[int, Loop] = {}
         self.uses = _uses(program)
         n = len(program.inputs)
         for value in _in_stages(program):
@@ -160,12 +162,16 @@ class _Fusion:
 
     def _lower(self, value: int, instruction: Instruction) -> None:
         op, params = instruction.op, instruction.params
-        operands = [self.layouts[v] for v in instruction.inputs]
+        operands = [self.layouts[v] for v in instruction.inputs if op != "part"]
         if op == "constant":
             self.plan.constants[value] = np.asarray(params["value"], order="C")
             self._buffer(value, instruction.type)
         elif op == "copy":
             self.layouts[value] = operands[0]  # values never change
+        elif op == "part":
+            loop = instruction.inputs[0]
+            result = self.loops[loop].results[params["index"]]
+            self.layouts[value] = layout.whole(result, instruction.type.shape)
         elif (view := _view(instruction, operands)) is not None:
             self.layouts[value] = view
         elif op == "reshape":
@@ -554,6 +560,19 @@ class _Fusion:
             self._place_all([x])
         return x
 
+    def _loop(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
+        in_order = [x if x.is_contiguous else self._copied(x) for x in operands]
+        self._place_all(in_order)
+        assert isinstance(instruction.type, Bundle)
+        first = self._extra + 1
+        self._extra += len(instruction.type.parts)
+        results = list(range(first, self._extra + 1))
+        self.loops[value] = kernel = Loop(value, in_order, results, instruction)
+        k = self._append(kernel)
+        for buffer, type_ in zip(results, instruction.type.parts, strict=True):
+            self._buffer(buffer, type_, k)
+        return True
+
     def _concat(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         axis, type_, start = instruction.params["axis"], instruction.type, 0
         whole = layout.whole(value, type_.shape)
@@ -669,11 +688,12 @@ _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] =
     "cumulative_prod": _Fusion._scan,
     "random_uniform": _Fusion._draw,
     "argsort": _Fusion._sort,
+    "loop": _Fusion._loop,
     "raise_unless": lambda *_: False,
 }
 """What makes kernels of its own; whether it could."""
 
-_WITHOUT_CODE = frozenset({"matmul", "concat", "raise_unless"})
+_WITHOUT_CODE = frozenset({"matmul", "concat", "loop", "raise_unless"})
 """Of these, what moves numbers or hands them over, and need not be asked for."""
 
 
@@ -725,7 +745,7 @@ def _in_stages(program: Program) -> list[int]:
     stages = [0] * n
     for instruction in program.instructions:
         stage = max((stages[v] for v in instruction.inputs), default=0)
-        stages.append(stage + (instruction.op == "matmul"))
+        stages.append(stage + (instruction.op in ("loop", "matmul")))
     return sorted(range(n, len(stages)), key=stages.__getitem__)
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from koubai.compiler.kernels import Check, Fallback, Nest, read, written
+from koubai.compiler.kernels import Check, Fallback, Loop, Nest, read, written
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import added_to
 
 
-def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
+def replaceable(
+    plan: Plan, pairs: Sequence[tuple[int, int]], is_kept: bool = True
+) -> dict[int, int]:
     """Of the ``pairs`` of an input and the number of the output that takes its place, those that
     may share memory; by output.
 
-    Nothing is overwritten before the last check, so that a program that stops leaves everything as
-    it was.
+    Args:
+        is_kept: whether a program that stops must leave everything as it was: then nothing is
+            overwritten before the last check.
     """
     last_read: dict[int, int] = {}
     home: dict[int, int] = {}
@@ -28,7 +31,7 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
         last_read.update(dict.fromkeys(read(kernel), k))
         for buffer in written(kernel):
             home.setdefault(buffer, k)  # it may be zero first, and then added to
-        if isinstance(kernel, Check | Fallback) or (
+        if isinstance(kernel, Check | Fallback | Loop) or (
             isinstance(kernel, Nest) and any(node.may_fail for node in kernel.nodes.values())
         ):
             last_check = k
@@ -36,7 +39,7 @@ def replaceable(plan: Plan, pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
     for i, number in pairs:
         buffer = plan.outputs[number]
         k = home[buffer]
-        if plan.types[i] != plan.types[buffer] or k <= last_check or last_read.get(i, -1) > k:
+        if plan.types[i] != plan.types[buffer] or (is_kept and k <= last_check) or last_read.get(i, -1) > k:
             continue
         kernel = plan.kernels[k]
         if isinstance(kernel, Nest) and _reads_what_it_writes(kernel, i, buffer):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.compiler.kernels import Fallback
+from koubai.compiler.kernels import Fallback, Loop
 from koubai.compiler.layout import Layout, whole
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory
@@ -62,15 +62,21 @@ class Views:
         return np.ndarray(x.shape, dtype, memory, start + x.offset * dtype.itemsize, strides)
 
 
-def by_numpy(step: Fallback, views: Views) -> Run:
+def by_numpy(step: Fallback | Loop, views: Views) -> Run:
     """``step`` with what it needs in a call looked up before."""
     function, params = PRIMITIVES[step.instruction.op].run, step.instruction.params
     operands = [views.of(x) for x in step.operands]
     # Of the instruction's shape: a program may give an output another.
-    result = views.of(whole(step.value, step.instruction.type.shape))
+    made = {step.value: step.instruction.type}
+    if isinstance(step, Loop):
+        made = {b: views.plan.types[b] for b in step.results}
+    results = [views.of(whole(b, type_.shape)) for b, type_ in made.items()]
 
     def run(inputs: list[Any], outputs: list[Any]) -> None:
         arrays = [view(inputs, outputs) for view in operands]
-        result(inputs, outputs)[...] = function(*arrays, **params)
+        values = function(*arrays, **params)
+        all_values = values if isinstance(step, Loop) else (values,)
+        for result, value in zip(results, all_values, strict=True):
+            result(inputs, outputs)[...] = value
 
     return run

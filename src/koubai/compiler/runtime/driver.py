@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
+from koubai.compiler.codegen.looping import IMPORTS, looping_code
 from koubai.compiler.codegen.sharing import (
     GET_BLAS,
     JOB,
@@ -110,10 +111,8 @@ class Entry:
         references: int = 2,
     ) -> None:
         shapes = [np.array(x.shape, np.int64) for x in outputs]
-        words = [table.ctypes.data, steps.ctypes.data, len(steps)]
-        words += [len(inputs), len(outputs), references]
-        words += [0 if pool is None else pool.ctypes.data]
-        words += shared.words() if shared else [0] * 4
+        words = head(table, steps, pool, shared).tolist()
+        words[3:6] = len(inputs), len(outputs), references
         words += [word for i, slot in enumerate(inputs) for word in (slot, i in scalars)]
         for x, shape in zip(outputs, shapes, strict=True):
             replaces = -1 if x.replaces is None else x.replaces
@@ -126,19 +125,18 @@ class Entry:
         self._kept = table, steps, shapes, outputs, pool, shared
 
 
-def driver(table: Any, steps: Any) -> Callable[[], None]:
-    """A function that runs ``steps``, an int64 array (n, 3)."""
-    run, words = _drive(), (table.ctypes.data, steps.ctypes.data, len(steps))
-
-    def drive(table: Any = table, steps: Any = steps) -> None:  # which are so kept
-        run(*words)
-
-    return drive
+def head(table: Any, steps: Any, pool: Any, shared: Shared | None) -> Any:
+    """The first words of a description, all that ``run`` needs; arguments as ``Entry``'s."""
+    words = [table.ctypes.data, steps.ctypes.data, len(steps), 0, 0, 0]
+    words += [0 if pool is None else pool.ctypes.data]
+    return np.array([*words, *(shared.words() if shared else [0] * 4)], np.int64)
 
 
 @once
-def _drive() -> Any:
-    return _library().function("drive", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+def sequence_function() -> Any:
+    """Runs parts of a program, with Python's lock: of the table, the parts, and their number."""
+    words = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
+    return ctypes.PYFUNCTYPE(None, *words)(_library().addresses["sequence"])
 
 
 class _Method(ctypes.Structure):
@@ -162,7 +160,10 @@ def _library() -> Library:
     imports = {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in names}
     imports["PyArray_Empty"] = _numpys(_EMPTY)
     imports["ndarray"], imports["None"] = id(np.ndarray), id(None)
-    codes, exports = [_drive_code(), _enter_code(), _API], ["drive", "enter"]
+    for name in IMPORTS:
+        function = ctypes.memmove if name == "memmove" else getattr(api, name)
+        imports[name] = ctypes.cast(function, ctypes.c_void_p).value or 0
+    codes, exports = [_drive_code(), _enter_code(), looping_code(), _API], ["enter", "sequence"]
     machine = platform.machine()
     if sys.platform == "linux" and can_share(machine):
         codes += [sharing_code(machine), _run_code(shares=True)]
@@ -203,7 +204,7 @@ def _numpys(number: int) -> int:
 
 
 def _drive_code() -> str:
-    f = Emitter("drive", ["ptr %table", "ptr %steps", "i64 %n"])
+    f = Emitter("drive", ["ptr %table", "ptr %steps", "i64 %n"], "internal")
     error = f.op("load ptr, ptr %table")
     with f.loop("0", "%n") as i:
         step = f.op(f"getelementptr [3 x i64], ptr %steps, i64 {i}")
