@@ -142,3 +142,12 @@ def test_broadcasts(shape: tuple[int, ...], to: tuple[int, ...], expected: bool)
     if expected:
         assert arrays.sum_to(np.ones(to), shape).shape == shape
         assert np.sum(arrays.sum_to(np.ones(to), shape)) == np.prod(to)
+
+
+def test_scatter_add_broadcasts() -> None:
+    """A row is added for each row of indices, in whatever order it lies in memory."""
+    index = np.array([[-1, 0], [0, -1], [0, 0]])
+    for dtype in ("float32", "float64"):
+        for x in (np.array([2, 3], dtype), np.array([[9, 2], [9, 3]], dtype)[:, 1]):
+            added = arrays.scatter_add(x, (index,), (2,))
+            np.testing.assert_array_equal(added, [3 + 2 + 2 + 3, 2 + 3])

@@ -403,7 +403,8 @@ def scatter_add(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
     # np.add.at is slow for rows and for pairs of indices; of few it does not matter.
     if xp is np and (len(shape) == 1 or x.size < max(4096, math.prod(shape) // 64)):
         y = np.zeros(shape, dtype=x.dtype)
-        np.add.at(y, index, x)
+        # NumPy 2.4 adds wrong numbers if it has to broadcast.
+        np.add.at(y, index, np.broadcast_to(x, y[index].shape))
         return y
     numbers, axes = row_numbers(index, shape)
     rows = xp.broadcast_to(x, (*numbers.shape, *shape[axes:]))

@@ -38,6 +38,15 @@ OTHERS = ("constant", "matmul", "random_uniform", "raise_unless")
 OPS = (*MAPS, *REDUCTIONS, *SCANS, *MOVES, *INDEXING, *OTHERS)
 """All but linear algebra, which is random only in what it refuses."""
 
+LOOPS = ("loop", "part")
+"""To be asked for; a loop's body has what is in ``ops`` and can't fail for some numbers."""
+
+_IN_LOOPS = {*MAPS, *REDUCTIONS, *SCANS, *MOVES, *LOOPS, "constant", "matmul"} - {
+    "cast",
+    "pow",
+    "reciprocal",
+}
+
 _LARGEST = 400  # elements of a value
 
 
@@ -86,7 +95,7 @@ class _Writer:
 
     def program_of(self, length: int) -> Program:
         groups = [ARITHMETIC] * 3 + [MAPS] * 4 + [REDUCTIONS, MOVES] * 2
-        groups += [SCANS, INDEXING, LINALG, OTHERS]
+        groups += [SCANS, INDEXING, LINALG, OTHERS, LOOPS[:1]]
         allowed = [[op for op in group if op in self.ops] for group in groups]
         allowed = [group for group in allowed if group]
         tries = 0
@@ -98,10 +107,14 @@ class _Writer:
             except _Rejected:
                 if tries > 1000 * length:
                     raise ValueError(f"no program of {', '.join(self.ops)} was found") from None
-        n = len(self.values)
-        some = self.rng.integers(n, size=self.rng.integers(1, 4))
-        self.program.outputs = [n - 1, *(int(value) for value in some)]
+        self.program.outputs = self.some()
         return self.program
+
+    def some(self) -> list[int]:
+        """The last value, and a few others."""
+        arrays = [i for i, x in enumerate(self.values) if isinstance(x, np.ndarray)]
+        others = self.rng.choice(arrays, self.rng.integers(1, 4))
+        return [arrays[-1], *(int(value) for value in others)]
 
     def write(self, op: str) -> None:
         """One more instruction with ``op``, or an earlier one again."""
@@ -121,10 +134,12 @@ class _Writer:
             if _is_left_open(op, arrays, type_.dtype):
                 raise _Rejected
             with np.errstate(all="ignore"):
-                value = np.asarray(primitive.run(*arrays, **params))
+                value = primitive.run(*arrays, **params)
         except (ValueError, TypeError, IndexError) as error:
             raise _Rejected from error
-        assert Type(value.dtype, value.shape) == type_, f"{op} of {arrays} {params}: {type_}"
+        if op != "loop":
+            value = np.asarray(value)
+            assert Type(value.dtype, value.shape) == type_, f"{op} of {arrays} {params}: {type_}"
         self.program.instructions.append(Instruction(op, inputs, params, type_))
         self.values.append(value)
         return len(self.values) - 1
@@ -158,7 +173,7 @@ class _Writer:
 
     def any_of(self, wanted: Callable[[Array], bool] = lambda x: True) -> int:
         """The number of a value, one of the latest as often as not."""
-        found = [i for i, x in enumerate(self.values) if wanted(x)]
+        found = [i for i, x in enumerate(self.values) if isinstance(x, np.ndarray) and wanted(x)]
         if not found:
             raise _Rejected
         if self.rng.random() < 0.7:  # else most become integers and booleans, and stay so
@@ -372,6 +387,46 @@ class _Writer:
         counter = self.any_of(lambda x: x.dtype == np.uint64 and x.shape == ())
         dtype = "float32" if "float32" in self.dtypes else "float64"
         self.emit("random_uniform", key, counter, shape=self.shape(), dtype=dtype)
+
+    def _loop(self) -> None:
+        """Over the first axis of some values, with what it makes as the next values."""
+        rng = self.rng
+        stacks = [self.any_of(lambda x: x.ndim > 0)]
+        length = len(self.values[stacks[0]])
+        for _ in range(rng.integers(3)):
+            stacks.append(self.any_of(lambda x: x.ndim > 0 and len(x) == length))  # noqa: PERF401
+        carries = [self.any_of() for _ in range(rng.integers(1, 4))]
+        constants = [self.any_of() for _ in range(rng.integers(3))]
+        first = [self.values[i][0] if length else self.values[i].sum(0) for i in stacks]
+        given = [np.asarray(self.values[i]) for i in (*constants, *carries)]
+        given += [np.asarray(x).astype(self.values[i].dtype) for x, i in zip(first, stacks)]  # noqa: B905
+        body = _Writer.__new__(_Writer)
+        body.rng, body.dtypes, body.special = rng, ("float32", "float64"), self.special
+        body.ops, body.frame, body.inputs = _IN_LOOPS & set(self.ops), self.frame, given
+        body.values = list(given)
+        body.program = Program([Type(x.dtype, x.shape) for x in given])
+        program = body.program_of(int(rng.integers(2, 9)))
+        after = [
+            [v for v, x in enumerate(body.values) if program.type_of(v) == self.program.type_of(i)]
+            for i in carries
+        ]
+        program.outputs = [int(rng.choice(found[-3:])) for found in after] + body.some()
+        bundle = self.emit(
+            "loop",
+            *constants,
+            *carries,
+            *stacks,
+            body=program,
+            constants=len(constants),
+            carries=len(carries),
+            length=length,
+            reverse=bool(rng.integers(2)),
+        )
+        for i in range(len(program.outputs)):
+            self.emit("part", bundle, index=i)
+
+    def _part(self) -> None:
+        raise _Rejected  # each loop takes its own out
 
     def _raise_unless(self) -> None:
         x = self.any_of(lambda x: x.size == 1 and bool(x))

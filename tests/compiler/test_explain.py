@@ -270,7 +270,7 @@ def test_memory() -> None:
     assert (m.workspace, m.unshared, m.never) == (2 * 4096, 5 * 4096, 4096)
     native = next(iter(step.cache.compiled.values())).native
     assert m.workspace == native.memory.size
-    assert m.workspace <= native.workspace.nbytes
+    assert m.workspace <= native.code.workspace.nbytes
 
 
 def arrays_of(state: Any) -> list[int]:
@@ -348,10 +348,10 @@ def test_profile_leaves_the_program_alone() -> None:
     step(X, T)
     step(X, T)  # the gradients are there now: another program
     native = list(step.cache.compiled.values())[-1].native
-    table, work = native.table.copy(), native.workspace.copy()
+    table, work = native.code.table.copy(), native.code.workspace.copy()
     step.profile(X * 2, T)
-    assert_same(native.table, table)
-    assert_same(native.workspace, work)
+    assert_same(native.code.table, table)
+    assert_same(native.code.workspace, work)
 
 
 def test_which_program() -> None:

@@ -32,6 +32,7 @@ NOT_OPERATIONS = {
     "uint8",
     "linalg",
     # transforms
+    "scan",
     "checkpoint",
     "compile",
     "get_threads",

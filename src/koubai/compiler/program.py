@@ -112,6 +112,13 @@ def digest(array: np.ndarray[Any, Any]) -> str:
     return f"<{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}>"
 
 
+def has_effect(instruction: Instruction) -> bool:
+    """Whether it may stop the program, and so is needed though nobody uses its value."""
+    if instruction.op == "loop":
+        return any(has_effect(x) for x in instruction.params["body"].instructions)
+    return instruction.op == "raise_unless"
+
+
 def verify(program: Program) -> None:
     """Check that every value is defined before its use, and has the type that its primitive gives.
 

@@ -14,7 +14,7 @@ from koubai.compiler.codegen import nest
 from koubai.compiler.codegen.nest import NestCodes, nest_code
 from koubai.compiler.kernels import Nest
 from koubai.compiler.passes.fusion import Plan, fuse
-from koubai.compiler.runtime.native import is_native
+from koubai.compiler.runtime.coverage import is_native
 
 FLOAT = np.arange(12, dtype=np.float32).reshape(3, 4)
 ROWS, SAME_ROWS = np.array([1, 0, 1]), np.array([1, 0, 1])

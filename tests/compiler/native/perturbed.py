@@ -29,7 +29,8 @@ UNITS = 4
 """How many units in the last place a rounding is disturbed by, at most."""
 SIGNS = ("abs", "negative", "sign", "floor", "ceil", "round")
 CHOICES = ("max", "min", "maximum", "minimum", "where")
-EXACT = {*SIGNS, *CHOICES, *MOVES, *INDEXING, "constant", "raise_unless", "random_uniform"}
+EXACT = {*SIGNS, *CHOICES, *MOVES, *INDEXING, "constant", "part", "raise_unless"}
+EXACT |= {"random_uniform"}
 """What does not round; neither does what has no float as a result."""
 SUMS = {"sum", "cumulative_sum", "matmul", "scatter_add", "add", "subtract"}
 """Whose error is relative to what is added up, not to the result."""
@@ -45,11 +46,42 @@ def run(program: Program, inputs: Sequence[Array], rng: np.random.Generator | No
                 operands = [_disturbed(x, rng) for x in operands]
             if rng is not None and i.op in ("sum", "prod"):
                 operands = [_shuffled(operands[0], i.params["axis"], rng)]
+            if i.op == "loop":
+                values.append(_steps(operands, rng, **i.params))
+                continue
             result = np.asarray(PRIMITIVES[i.op].run(*operands, **i.params))
             values.append(
                 result if rng is None or i.op in EXACT - SUMS else _disturbed(result, rng)
             )
     return values
+
+
+def _steps(
+    operands: list[Array],
+    rng: np.random.Generator | None,
+    body: Program,
+    constants: int,
+    carries: int,
+    length: int,
+    reverse: bool,
+) -> Any:
+    """What a loop makes, each step with roundings of its own."""
+    first = constants + carries
+    carried, made = operands[constants:first], []
+    for i in reversed(range(length)) if reverse else range(length):
+        each = [*operands[:constants], *carried, *(x[i] for x in operands[first:])]
+        values = run(body, each, rng)
+        results = [values[v] for v in body.outputs]
+        carried = results[:carries]
+        made.append(results[carries:])
+    if reverse:
+        made.reverse()
+    types = [body.type_of(v) for v in body.outputs[carries:]]
+    stacks = [
+        np.array([row[k] for row in made], t.dtype).reshape(length, *t.shape)
+        for k, t in enumerate(types)
+    ]
+    return (*carried, *stacks)
 
 
 def _disturbed(x: Array, rng: np.random.Generator) -> Array:

@@ -16,7 +16,7 @@ from koubai.compiler.kernels import Fallback
 from koubai.compiler.passes.fusion import fuse
 from koubai.compiler.primitives import OPERAND, Type
 from koubai.compiler.program import Instruction
-from koubai.compiler.runtime import native
+from koubai.compiler.runtime import code
 from koubai.compiler.runtime.native import NativeProgram
 
 
@@ -24,12 +24,12 @@ from koubai.compiler.runtime.native import NativeProgram
 def test_random_programs_in_pieces(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes to NumPy: one instruction of three, here, at random."""
     rng = np.random.default_rng(seed)
-    is_native = native.is_native
+    is_native = code.is_native
 
     def is_sometimes(instruction: Instruction, types: Sequence[Type]) -> bool:
         return is_native(instruction, types) and bool(rng.random() < 0.67)
 
-    monkeypatch.setattr(native, "is_native", is_sometimes)
+    monkeypatch.setattr(code, "is_native", is_sometimes)
     program, inputs = random_array_program(seed, length=20, special=seed % 3 > 0)
     if seed % 3 == 2:
         program.outputs = list(range(len(program.inputs) + len(program.instructions)))
@@ -47,7 +47,7 @@ def test_little_is_left_to_numpy() -> None:
     """Of all that is no linear algebra, only what makes float16."""
     for seed in range(300):
         program, _ = random_array_program(seed, length=20)
-        for kernel in fuse(program, native.is_native).kernels:
+        for kernel in fuse(program, code.is_native).kernels:
             if isinstance(kernel, Fallback):
                 assert kernel.instruction.type.dtype == np.float16, f"seed {seed}: {kernel}"
 

@@ -16,7 +16,7 @@ from koubai import Variable, nn, optim
 from koubai.compiler.kernels import Check, Draw, Fallback, Kernel, Nest, Product, Scan
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import CHEAP, MOST_NODES, Plan, fuse
-from koubai.compiler.runtime.native import is_native
+from koubai.compiler.runtime.coverage import is_native
 
 RNG = np.random.default_rng(0)
 F4 = np.float32

@@ -18,7 +18,7 @@ from koubai.compiler.kernels import Check, Kernel, Nest, Product, Sort, written
 from koubai.compiler.passes import partition
 from koubai.compiler.passes.fusion import Plan, fuse
 from koubai.compiler.passes.memory import LINE, Phases, plan_memory
-from koubai.compiler.runtime.native import is_native
+from koubai.compiler.runtime.coverage import is_native
 
 Times = list[list[Kernel]]
 """Kernels that run at the same time, or in any order, one list after the other."""

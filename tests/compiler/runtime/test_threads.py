@@ -26,7 +26,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="one thread elsewhere
 @pytest.fixture(autouse=True)
 def two_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Programs are cut in two on every machine; afterwards the threads are as they were."""
-    monkeypatch.setattr("koubai.compiler.runtime.native.PROCESSORS", 2)
+    monkeypatch.setattr("koubai.compiler.runtime.code.PROCESSORS", 2)
     wanted = threads.pool.wanted
     yield
     threads.set_threads(wanted)
@@ -143,8 +143,8 @@ def test_right_after_fork() -> None:
     import os
     import numpy as np
     import koubai
-    from koubai.compiler.runtime import native
-    native.PROCESSORS = 2
+    from koubai.compiler.runtime import code
+    code.PROCESSORS = 2
     koubai.set_threads(2)
     a = np.random.default_rng(0).normal(size=(400, 400))
     f = koubai.compile(lambda x: koubai.tanh(x @ a))
@@ -171,8 +171,8 @@ def test_the_interpreter_ends_with_workers_asleep_and_awake() -> None:
         code = f"""
         import numpy as np
         import koubai
-        from koubai.compiler.runtime import native
-        native.PROCESSORS = 2
+        from koubai.compiler.runtime import code
+        code.PROCESSORS = 2
         koubai.set_threads(2)
         a = np.ones((400, 400))
         koubai.compile(lambda x: koubai.tanh(x @ a))(a)

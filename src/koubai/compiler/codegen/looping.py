@@ -1,8 +1,8 @@
 """The native code of loops, and of programs in which there are some.
 
-``sequence`` runs parts of a program, one after the other: two words each, what it is and where it is
-described. Rows of steps are run by ``run`` (driver.py); a loop by ``loop``, whose steps are again a
-sequence, on a table of pointers of their own:
+``sequence`` runs parts of a program, one after the other: two words each, what it is and where it
+is described. Rows of steps are run by ``run`` (driver.py); a loop by ``loop``, whose steps are a
+sequence again, on a table of pointers of their own:
 
     constants    the same pointers in each step
     stacks       pointers that move on by one element after each step, of inputs and results
@@ -12,22 +12,21 @@ sequence, on a table of pointers of their own:
 A loop is described by a row of words:
 
     length | table outside | table of the body | parts of the body | how many |
-    constants | how many | stacks | how many | carries | how many | pace | signals
+    constants | how many | stacks | how many | carries | how many | pace
     of each constant: place in the body's table, place in the outer one, offset in bytes
     of each stack:    the same of its first element, and the bytes from one step to the next
     of each carry:    places to read and to write; place and offset of what it is first; of the
                       result; how many bytes; the address of a second buffer, or 0
 
-The first result of a carry that has two buffers is written such that the last comes where the result
-is to be. After every ``pace`` steps, if that is not 0, the thread lets others run that wait for
-Python's lock, and asks for signals: Ctrl-C stops the loop, as an error would.
+A carry with two buffers begins in the one from which its last value comes to where the result is to
+be. After every ``pace`` steps, if that is not 0, the thread lets others run that wait for Python's
+lock, and asks for signals: Ctrl-C stops the loop, as an error would.
 """
 
 from __future__ import annotations
 
 from koubai.compiler.codegen.emitter import Emitter
 
-LOOP_WORDS = 12
 STEPS, LOOP = 0, 1
 """Kinds of parts."""
 

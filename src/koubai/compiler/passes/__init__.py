@@ -7,6 +7,7 @@ from koubai.compiler.passes.blocks import Blocks
 from koubai.compiler.passes.common import Common
 from koubai.compiler.passes.constants import fold
 from koubai.compiler.passes.dead import remove_dead
+from koubai.compiler.passes.loops import lighten
 from koubai.compiler.passes.products import flattened
 from koubai.compiler.passes.rewrite import rewrite
 from koubai.compiler.program import Program
@@ -20,4 +21,5 @@ def optimize(program: Program) -> Program:
     The rules go over it together, in one reading: what one of them writes, the others see. Results
     that were different arrays stay so.
     """
+    program = lighten(program, optimize)
     return remove_dead(rewrite(program, [fold, simplified, flattened, Blocks(), Common()]))

@@ -29,11 +29,11 @@ class Common:
 
     def __call__(self, new: Rewriter, instruction: Instruction) -> int | None:
         number = len(new.types)
-        found = self._seen.setdefault(_key(instruction), number)
+        found = self._seen.setdefault(key_of(instruction), number)
         return None if found == number else found
 
 
-def _key(instruction: Instruction) -> Any:
+def key_of(instruction: Instruction) -> Any:
     """Equal keys are equal values."""
     params = instruction.params
     if not params:

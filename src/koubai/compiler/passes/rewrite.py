@@ -21,7 +21,7 @@ import numpy as np
 
 from koubai.compiler.passes.sharing import newly_shared
 from koubai.compiler.primitives import PRIMITIVES
-from koubai.compiler.program import Instruction, Program
+from koubai.compiler.program import Instruction, Program, has_effect
 
 Array = np.ndarray[Any, Any]
 
@@ -141,7 +141,7 @@ def _needed(program: Program) -> set[int]:
     needed, number = set(program.outputs), len(program.inputs) + len(program.instructions)
     for instruction in reversed(program.instructions):
         number -= 1
-        if number in needed or instruction.op == "raise_unless":
+        if number in needed or has_effect(instruction):
             needed.add(number)
             needed.update(instruction.inputs)
     return needed

@@ -39,7 +39,11 @@ def replaceable(
     for i, number in pairs:
         buffer = plan.outputs[number]
         k = home[buffer]
-        if plan.types[i] != plan.types[buffer] or (is_kept and k <= last_check) or last_read.get(i, -1) > k:
+        if (
+            plan.types[i] != plan.types[buffer]
+            or (is_kept and k <= last_check)
+            or last_read.get(i, -1) > k
+        ):
             continue
         kernel = plan.kernels[k]
         if isinstance(kernel, Nest) and _reads_what_it_writes(kernel, i, buffer):

@@ -21,17 +21,20 @@ from koubai.compiler.kernels import (
     Draw,
     Fallback,
     Kernel,
+    Loop,
     Nest,
     Product,
     Scan,
     Sort,
     read,
+    written,
 )
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import LINE, bytes_of
 from koubai.compiler.primitives import Type
 from koubai.compiler.program import Instruction, Program
 from koubai.compiler.report.plan import loops
+from koubai.compiler.runtime.code import Code
 from koubai.compiler.runtime.native import NativeProgram
 from koubai.compiler.trace.results import Constant, Output
 from koubai.location import file_and_line
@@ -44,6 +47,7 @@ KINDS: dict[type[Kernel], tuple[str, str]] = {
     Product: ("product", "a product"),
     Scan: ("scan", "a running sum"),
     Draw: ("draw", "random numbers"),
+    Loop: ("loop", "a loop"),
     Sort: ("sort", "a sort"),
     Check: ("check", "a check"),
     Fallback: ("numpy", "what NumPy runs"),
@@ -109,7 +113,7 @@ class KernelInfo:
     Attributes:
         number: its place in the order.
         kind: "nest", "product", "scan" (running sums), "draw" (random numbers), "sort", "check",
-            "numpy".
+            "loop", "numpy".
         loops: what it goes over: "100 x 10", "(100, 784) @ (784, 50)".
         domain: of a nest, the lengths of its loops.
         split: of a nest, how many of them go over rows; None if rows are no unit to it.
@@ -120,6 +124,7 @@ class KernelInfo:
         flops: of a product.
         moved: bytes that it reads from memory and writes to it, each once.
         seconds: the time that it takes, after a profile.
+        inside: of a loop, the kernels of a step.
     """
 
     number: int
@@ -134,6 +139,7 @@ class KernelInfo:
     flops: int
     moved: int
     seconds: float | None = None
+    inside: list[KernelInfo] = field(default_factory=list)
 
 
 @dataclass
@@ -218,7 +224,7 @@ def explanation(compiled: Compiled, name: str) -> Explanation:
             places[plan.outputs[recipe.number]] = f"assigned as {str(key.value).strip('_')}"
     for i, number in (*compiled.results.state, *compiled.results.written):
         places[plan.outputs[number]] = compiled.paths[i]
-    kernels = [_kernel(native, k, places) for k in range(len(plan.kernels))]
+    kernels = [_kernel(native.code, k, places) for k in range(len(plan.kernels))]
     computed = {value for kernel in kernels for value in kernel.instructions}
     n = len(program.inputs)
     values = range(n, n + len(program.instructions))
@@ -254,8 +260,8 @@ def _inputs(compiled: Compiled, program: Program, replaced: dict[int, int]) -> l
     ]
 
 
-def _kernel(native: NativeProgram, k: int, places: dict[int, str]) -> KernelInfo:
-    plan = native.plan
+def _kernel(code: Code, k: int, places: dict[int, str]) -> KernelInfo:
+    plan = code.plan
     kernel = plan.kernels[k]
     domain, split = (kernel.domain, kernel.split) if isinstance(kernel, Nest) else ((), None)
     instructions = dict(_instructions(plan, kernel))
@@ -267,13 +273,20 @@ def _kernel(native: NativeProgram, k: int, places: dict[int, str]) -> KernelInfo
         split=split,
         instructions=instructions,
         lines=_lines(instructions),
-        stored=_stored(native, kernel, places),
+        stored=_stored(plan, kernel, places),
         why=_why(plan, k),
         flops=2 * math.prod((*kernel.out.shape, kernel.a.shape[-1]))
         if isinstance(kernel, Product)
         else 0,
         moved=_moved(plan, kernel),
+        inside=_inside(code.bodies[kernel.value]) if isinstance(kernel, Loop) else [],
     )
+
+
+def _inside(body: Code) -> list[KernelInfo]:
+    """The kernels of a step of a loop."""
+    places = dict.fromkeys(body.plan.outputs, "next step, or result")
+    return [_kernel(body, k, places) for k in range(len(body.plan.kernels))]
 
 
 def _instructions(plan: Plan, kernel: Kernel) -> Iterator[tuple[int, Instruction]]:
@@ -299,11 +312,13 @@ def _lines(instructions: dict[int, Instruction]) -> list[Line]:
     return [Line(place, function, tuple(ops)) for (place, function), ops in found.items()]
 
 
-def _stored(native: NativeProgram, kernel: Kernel, places: dict[int, str]) -> list[Stored]:
-    plan = native.plan
+def _stored(plan: Plan, kernel: Kernel, places: dict[int, str]) -> list[Stored]:
     if isinstance(kernel, Check):
         return []
-    values = sorted(kernel.stored) if isinstance(kernel, Nest) else [kernel.value]
+    if isinstance(kernel, Loop):
+        values = kernel.results
+    else:
+        values = sorted(kernel.stored) if isinstance(kernel, Nest) else [kernel.value]
     found = []
     for value in values:
         type_, size = plan.types[value], bytes_of(plan, value)
@@ -322,6 +337,8 @@ def _why(plan: Plan, k: int) -> list[str]:
         return ["in a running sum each element needs the one before it"]
     if isinstance(kernel, Draw):
         return ["random numbers are drawn by a function of their own"]
+    if isinstance(kernel, Loop):
+        return ["a loop has a program of its own for each step"]
     if isinstance(kernel, Check):
         return ["the program may stop here"]
     if isinstance(kernel, Fallback):
@@ -358,8 +375,7 @@ def _no_code(plan: Plan, kernel: Fallback) -> str:
 def _moved(plan: Plan, kernel: Kernel) -> int:
     """Bytes of the elements that a kernel reads from buffers and writes to them, each once."""
     if not isinstance(kernel, Nest):
-        written = [] if isinstance(kernel, Check) else [kernel.value]
-        return sum(bytes_of(plan, b) for b in {*read(kernel), *written})
+        return sum(bytes_of(plan, b) for b in {*read(kernel), *written(kernel)})
     accesses: set[Access] = set()
     for node in kernel.nodes.values():
         accesses.update(x for x in node.reads if x.buffer not in kernel.nodes)

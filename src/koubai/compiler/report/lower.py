@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from koubai.compiler.codegen.schedule import Step
+from koubai.compiler.codegen.schedule import LoopStep, Step
 from koubai.compiler.compiled import Compiled
 from koubai.compiler.kernels import Kernel, Nest, read
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.report.plan import plan_text
+from koubai.compiler.runtime.code import Code
 from koubai.compiler.runtime.functions import module_text
 from koubai.compiler.runtime.jit import backend
 from koubai.compiler.runtime.jit import optimized as optimized_module
@@ -63,7 +65,7 @@ class Lowered:
         rows = [
             (".program", f"{_count(self.program) - 2} instructions, as traced"),
             (".optimized", f"{_count(self.optimized) - 2} instructions, after the passes"),
-            (".kernels", f"{sum(x[:1].isdigit() for x in self.kernels.splitlines())} kernels"),
+            (".kernels", f"{_numbered(self.kernels)} kernels"),
             (".llvm", f"{len(self.functions)} functions, {_count(self.llvm)} lines"),
             (".assembly", f"{_count(self.assembly)} lines"),
         ]
@@ -76,17 +78,26 @@ def lowered(compiled: Compiled, name: str) -> Lowered:
     program = native.program if native else optimize(compiled.program)
     users: dict[str, dict[int, None]] = {}
     if native:
-        for step in native.schedule.steps:
-            if isinstance(step, Step):
-                users.setdefault(step.code, {})[_number(native.plan, step.kernel)] = None
+        for number, code in _functions(native.code):
+            users.setdefault(code, {})[number] = None
     return Lowered(
         name,
         compiled.program.text(locations=True),
         program.text(locations=True),
-        plan_text(native.plan) if native else "",
+        plan_text(native.plan, native.code.bodies) if native else "",
         tuple(users),
         tuple(tuple(x) for x in users.values()),
     )
+
+
+def _functions(code: Code) -> Iterator[tuple[int, str]]:
+    """The kernels, by number, and the functions that they call; of a loop, all in it."""
+    for step in code.schedule.steps:
+        if isinstance(step, Step):
+            yield _number(code.plan, step.kernel), step.code
+        elif isinstance(step, LoopStep):
+            number = code.plan.kernels.index(step.loop)
+            yield from ((number, text) for _, text in _functions(code.bodies[step.loop.value]))
 
 
 def _number(plan: Plan, part: Kernel) -> int:
@@ -99,6 +110,11 @@ def _number(plan: Plan, part: Kernel) -> int:
 
 def _values(kernel: Kernel) -> set[int]:
     return set(kernel.nodes) if isinstance(kernel, Nest) else {kernel.value}
+
+
+def _numbered(text: str) -> int:
+    """How many lines begin with a number."""
+    return sum(line.lstrip()[:1].isdigit() for line in text.splitlines())
 
 
 def _count(text: str) -> int:

@@ -14,7 +14,7 @@ the very same point bears its number alone. An arrow is a store into memory.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from koubai.compiler.kernels import (
     Access,
@@ -22,6 +22,7 @@ from koubai.compiler.kernels import (
     Draw,
     Fallback,
     Kernel,
+    Loop,
     Nest,
     Node,
     Product,
@@ -30,12 +31,20 @@ from koubai.compiler.kernels import (
 )
 from koubai.compiler.layout import Layout
 from koubai.compiler.passes.fusion import Plan
+from koubai.compiler.runtime.code import Code
 from koubai.location import describe_location
 
 
-def plan_text(plan: Plan) -> str:
-    """All kernels of ``plan``, in order."""
-    return "\n".join(line for k in range(len(plan.kernels)) for line in _kernel(plan, k))
+def plan_text(plan: Plan, bodies: Mapping[int, Code]) -> str:
+    """All kernels of ``plan``, in order, and those in its loops, whose code is in ``bodies``."""
+    lines: list[str] = []
+    for k, kernel in enumerate(plan.kernels):
+        lines += _kernel(plan, k)
+        if isinstance(kernel, Loop):
+            body = bodies[kernel.value]
+            inside = plan_text(body.plan, body.bodies).replace("\n", "\n    ")
+            lines.append(f"    {inside}")
+    return "\n".join(lines)
 
 
 def loops(kernel: Kernel) -> str:
@@ -46,6 +55,8 @@ def loops(kernel: Kernel) -> str:
         *stack, _, _ = kernel.a.shape
         times = f"{' x '.join(map(str, stack))} times " if stack else ""
         return f"{times}{kernel.a.shape[-2:]} @ {kernel.b.shape[-2:]}"
+    if isinstance(kernel, Loop):
+        return f"{kernel.instruction.params['length']} times"
     if isinstance(kernel, Scan | Draw | Sort):
         return " x ".join(map(str, kernel.instruction.type.shape)) or "one number"
     return ""
@@ -67,6 +78,9 @@ def _kernel(plan: Plan, k: int) -> Iterator[str]:
         text += f"  {loops(kernel)}"
     elif isinstance(kernel, Check):
         text = f"check {_layout(kernel.condition)}"
+    elif isinstance(kernel, Loop):
+        results = ", ".join(f"%{b}" for b in kernel.results)
+        text = f"loop {results} = {loops(kernel)}({', '.join(map(_layout, kernel.operands))})"
     else:
         kind = "numpy" if isinstance(kernel, Fallback) else type(kernel).__name__.lower()
         over = f" over {_axis(kernel.axis)}" if isinstance(kernel, Scan | Sort) else ""

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from koubai.compiler.codegen.schedule import Step
+from koubai.compiler.codegen.schedule import LoopStep, Step
 from koubai.compiler.compiled import Compiled
 from koubai.compiler.interpret import interpret
 from koubai.compiler.kernels import Fallback, Kernel, Nest
 from koubai.compiler.layout import whole
 from koubai.compiler.report.explain import Explanation
+from koubai.compiler.runtime.code import Rows
 from koubai.compiler.runtime.native import NativeProgram
 
 SAMPLE, MOST = 100e-6, 4**7
@@ -83,17 +84,20 @@ class _Call:
 
 def _by_kernel(program: NativeProgram) -> Iterator[tuple[Kernel, Any]]:
     """The steps of each kernel, as a part; a kernel without elements has none."""
-    rows = iter([row for part in program.parts if not isinstance(part, Fallback) for row in part])
+    rows = iter([row for part in program.parts if isinstance(part, Rows) for row in part.steps])
     for _, steps in itertools.groupby(program.schedule.steps, lambda step: id(_kernel(step))):
         first, *rest = steps
-        if isinstance(first, Fallback):
-            yield first, first
+        if isinstance(first, Step):
+            own = np.array([next(rows) for _ in (first, *rest)], np.int64)
+            yield first.kernel, Rows(own)
         else:
-            yield first.kernel, np.array([next(rows) for _ in (first, *rest)], np.int64)
+            yield _kernel(first), first
 
 
-def _kernel(step: Step | Fallback) -> Kernel:
-    return step if isinstance(step, Fallback) else step.kernel
+def _kernel(step: Step | LoopStep | Fallback) -> Kernel:
+    if isinstance(step, Fallback):
+        return step
+    return step.loop if isinstance(step, LoopStep) else step.kernel
 
 
 def _seconds(call: _Call, kernel: Kernel, part: Any) -> float:
@@ -119,5 +123,7 @@ def _measured(call: _Call, parts: list[Any]) -> float:
 
 def _repeated(parts: list[Any], count: int) -> list[Any]:
     """Native code alone is called once for all repetitions."""
-    is_native = len(parts) == 1 and not isinstance(parts[0], Fallback)
-    return [np.tile(parts[0], (count, 1))] if is_native else parts * count
+    (part,) = parts if len(parts) == 1 else (None,)
+    if isinstance(part, Rows):
+        return [Rows(np.tile(part.steps, (count, 1)))]
+    return parts * count

@@ -34,7 +34,7 @@ def _sections(x: Explanation) -> Iterator[Any]:
     if not x.kernels:
         return
     yield from _section("Kernels", _kernels(x))
-    if any(kernel.kind == "numpy" for kernel in x.kernels):
+    if any(kernel.kind == "numpy" for _, kernel in _numbered(x.kernels)):
         yield from _section("Run by NumPy", _by_numpy(x))
     yield from _section("Why they are kernels of their own", _reasons(x))
     yield from _section("Memory", _memory(x))
@@ -73,7 +73,8 @@ def _head(x: Explanation) -> str:
         )
     kinds = Counter(kernel.kind for kernel in x.kernels)
     counts = ", ".join(f"{n} {_KINDS[kind][n > 1]}" for kind, n in kinds.items())
-    how = "one native call of" if x.one_call else "native code and NumPy in turns,"
+    how = "native code and NumPy in turns," if "numpy" in kinds else "native calls of"
+    how = "one native call of" if x.one_call else how
     if not x.kernels:
         return f"{x.name}: nothing to compute"
     return (
@@ -93,6 +94,7 @@ _KINDS = {
     "nest": ("loop nest", "loop nests"),
     "product": ("product", "products"),
     "scan": ("running sum", "running sums"),
+    "loop": ("loop of a step", "loops of a step"),
     "draw": ("draw of random numbers", "draws of random numbers"),
     "sort": ("sort", "sorts"),
     "check": ("check", "checks"),
@@ -119,16 +121,24 @@ _STATES = {
 
 def _kernels(x: Explanation) -> Any:
     table = _Table(no="right", kind="left", loops="left", computes="wrapped", stores="wrapped")
-    for kernel in x.kernels:
+    for number, kernel in _numbered(x.kernels):
         stores = [f"%{s.value} {size(s.bytes)} {_to(s.to)}" for s in kernel.stored]
         table.row(
-            str(kernel.number),
+            number,
             kernel.kind,
             _loops(kernel),
             "\n".join(_line(line) for line in kernel.lines),
             "\n".join(stores),
         )
     return table
+
+
+def _numbered(kernels: list[KernelInfo], before: str = "") -> Iterator[tuple[str, KernelInfo]]:
+    """All kernels with their numbers; the third within a loop that is kernel 1 is 1.2."""
+    for kernel in kernels:
+        number = f"{before}{kernel.number}"
+        yield number, kernel
+        yield from _numbered(kernel.inside, f"{number}.")
 
 
 def _loops(kernel: KernelInfo) -> str:
@@ -152,9 +162,9 @@ def _to(to: str) -> str:
 def _reasons(x: Explanation) -> Any:
     table = _Table(no="wrapped", why="wrapped")
     numbers: dict[tuple[str, ...], list[str]] = {}
-    for kernel in x.kernels:
+    for number, kernel in _numbered(x.kernels):
         if kernel.kind != "numpy":
-            numbers.setdefault(tuple(kernel.why), []).append(str(kernel.number))
+            numbers.setdefault(tuple(kernel.why), []).append(number)
     for why, found in numbers.items():
         table.row(", ".join(found), "\n".join(why))
     return table
@@ -162,10 +172,10 @@ def _reasons(x: Explanation) -> Any:
 
 def _by_numpy(x: Explanation) -> Any:
     table = _Table(no="right", computes="wrapped", why="wrapped")
-    for kernel in x.kernels:
+    for number, kernel in _numbered(x.kernels):
         if kernel.kind == "numpy":
             lines = "\n".join(_line(line) for line in kernel.lines)
-            table.row(str(kernel.number), lines, "\n".join(kernel.why))
+            table.row(number, lines, "\n".join(kernel.why))
     return table
 
 

@@ -18,7 +18,7 @@ from koubai.compiler.codegen.looping import LOOP, STEPS
 from koubai.compiler.codegen.schedule import LoopStep, Step, schedule
 from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.kernels import Fallback, Kernel, Loop, Product
-from koubai.compiler.passes.fusion import Plan, fuse
+from koubai.compiler.passes.fusion import fuse
 from koubai.compiler.passes.memory import LINE, Phases, bytes_of, plan_memory
 from koubai.compiler.passes.partition import chunks_of, cost, partition
 from koubai.compiler.passes.state import replaceable
@@ -232,9 +232,9 @@ class Code:
         slots, plan = body.schedule.slots, body.plan
         inside = [slots.get(i, -1) for i in range(len(step.operands))]
         made = [slots[b] for b in plan.outputs]
-        constants = [
-            (slot, *place) for slot, place in zip(inside, step.operands, strict=True)
-        ][:n_constants]
+        constants = [(slot, *place) for slot, place in zip(inside, step.operands, strict=True)][
+            :n_constants
+        ]
         carries = []
         for i in range(n_carries):
             value = n_constants + i
@@ -274,4 +274,3 @@ class _Described:
 
     words: Any
     kept: list[Any]
-

@@ -57,9 +57,10 @@ class NativeProgram:
         self._running = False
         self.views = Views(self.plan, self.memory, code.workspace, scalars)
         self.parts = list(code.parts)
-        is_native_first = bool(self.parts) and isinstance(self.parts[0], Rows)
-        self.entry = self._entry(self.parts[0] if is_native_first else Rows.none())
-        self.later = [self.prepared(part) for part in self.parts[is_native_first:]]
+        first = self.parts[0] if self.parts else None
+        self.entry = self._entry(first if isinstance(first, Rows) else Rows.none())
+        later = self.parts[1:] if isinstance(first, Rows) else self.parts
+        self.later = [self.prepared(part) for part in later]
 
     def _entry(self, rows: Rows) -> Entry:
         slots, outputs = self.schedule.slots, []

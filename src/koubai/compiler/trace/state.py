@@ -90,6 +90,11 @@ class State:
         found: dict[Place, _Slot] = {}
         for i, (place, before) in enumerate(zip(self.world.containers, self.entered, strict=True)):
             after = place.read()
+            if place.kind in ("list", "set") and len(after) != len(before):
+                raise TraceError(
+                    f"a step of scan changes the length of a {place.kind}, {self.world.names[i]};"
+                    " let the step return what you want of each step, and scan stacks it"
+                )
             for key in before.keys() - after.keys():
                 raise TraceError(f"a step of scan removes {self._name(i, key)}")
             for key, x in after.items():
