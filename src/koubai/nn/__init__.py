@@ -4,6 +4,17 @@ from koubai.nn import init
 from koubai.nn.activations import ReLU, Sigmoid, Tanh
 from koubai.nn.linear import Linear
 from koubai.nn.module import Module, Parameter
+from koubai.nn.recurrent import RNN
 from koubai.nn.sequential import Sequential
 
-__all__ = ["Linear", "Module", "Parameter", "ReLU", "Sequential", "Sigmoid", "Tanh", "init"]
+__all__ = [
+    "RNN",
+    "Linear",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "init",
+]

@@ -43,6 +43,9 @@ from koubai.compiler.primitives import Type
 WORTH = 80.0
 """Microseconds: a shorter program is for one thread, as waking another takes 30 to 90."""
 
+STEP = 10.0
+"""Microseconds: a shorter step of a loop is for one thread, as meeting others takes about 1."""
+
 PIECE = 40.0
 """Microseconds: a program is not cut into more chunks than are as long as this."""
 
@@ -61,10 +64,15 @@ def partition(plan: Plan, chunks: int, state: Mapping[int, int]) -> Phases:
     return _Partition(plan, chunks, state).phases
 
 
-def chunks_of(plan: Plan, processors: int) -> int:
-    """Into how many chunks ``plan`` is cut: one, if NumPy runs a part of it, or it is short."""
+def chunks_of(plan: Plan, processors: int, times: int = 1) -> int:
+    """Into how many chunks ``plan`` is cut: one, if NumPy runs a part of it, or it is short.
+
+    Args:
+        times: how often it runs, one time right after the other: nobody falls asleep in between.
+    """
     microseconds = sum(map(cost, plan.kernels))
-    if microseconds < WORTH or any(isinstance(kernel, Fallback) for kernel in plan.kernels):
+    is_short = microseconds * times < WORTH or microseconds < STEP
+    if is_short or any(isinstance(kernel, Fallback) for kernel in plan.kernels):
         return 1
     return min(processors, MOST_CHUNKS, max(2, int(microseconds / PIECE)))
 

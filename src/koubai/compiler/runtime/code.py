@@ -53,6 +53,7 @@ class Code:
     Args:
         state: inputs, and the numbers of the outputs that take their places.
         is_kept: whether a program that stops must leave its inputs as they were.
+        times: how often it runs in a row.
 
     Attributes:
         replaced: of outputs, the inputs into whose memory they may be written.
@@ -67,8 +68,9 @@ class Code:
         state: Sequence[tuple[int, int]] = (),
         processors: int | None = None,
         is_kept: bool = True,
+        times: int = 1,
     ) -> None:
-        self.program = program
+        self.program, self._times = program, times
         self.processors = PROCESSORS if processors is None else processors
         self.plan = fuse(program, is_native)
         self.bodies = {
@@ -121,7 +123,8 @@ class Code:
         params = loop.instruction.params
         first, n = params["constants"], params["carries"]
         state = [(first + i, i) for i in range(n)]
-        return Code(loop.body, state, self.processors, is_kept=False)
+        times = self._times * params["length"]
+        return Code(loop.body, state, self.processors, is_kept=False, times=times)
 
     # Threads share what lies between loops.
 
@@ -140,7 +143,7 @@ class Code:
         if not kernels:
             return []
         plan = replace(self.plan, kernels=kernels)
-        chunks = chunks_of(plan, self.processors)
+        chunks = chunks_of(plan, self.processors, self._times)
         if chunks > 1:
             # A counter that may be overwritten only at the end would hold up what needs it.
             self.replaced = {

@@ -118,7 +118,8 @@ class NativeProgram:
     def load(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Run nothing yet: inputs and outputs for the parts, whose addresses are in the table."""
         arrays = self._in_order(inputs)
-        return arrays, self._entry(Rows.none()).call(arrays)
+        entry = self._entry(Rows.none())  # which must live during the call
+        return arrays, entry.call(arrays)
 
     def prepared(self, part: Part) -> Run:
         """A part, to be called after ``load``."""
