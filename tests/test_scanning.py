@@ -335,23 +335,51 @@ def test_attributes_dicts_and_writes_in_place() -> None:
     assert_same(two.last, one.last)
 
 
-def test_no_gradient_through_state() -> None:
-    """A step that reads what an earlier one has assigned has no gradient: it says so."""
+def test_gradients_with_state() -> None:
+    """A step of the derivative sees the world as the step did: dropout, running means."""
 
-    class Mean:
-        value = np.zeros(2)
+    def build() -> Any:
+        generator, w = koubai.random.Generator(3), Variable(np.linspace(0.5, 1.0, 4))
+        mean = {"value": np.zeros(4)}
 
-    mean = Mean()
-    mean.value = np.zeros(2)
+        def step(xs: Array) -> Any:
+            w.cleargrad()
+
+            def inside(c: Any, x: Any) -> Any:
+                mean["value"] = 0.9 * mean["value"] + 0.1 * x
+                c = koubai.dropout(koubai.tanh(c * w + mean["value"]), 0.3, generator=generator)
+                return c, c
+
+            last, ys = koubai.scan(inside, np.ones(4), xs)
+            loss = koubai.sum(last**2) + koubai.sum(ys * ys)
+            loss.backward()
+            return loss, w.grad, mean, generator.counter
+
+        return step
+
+    xs = np.random.default_rng(0).normal(size=(5, 4))
+    eager, compiled = build(), koubai.compile(build())
+    for _ in range(2):
+        assert_same(compiled(xs), eager(xs))
+
+
+def test_no_gradient_through_assigned_variables() -> None:
+    """Their history ends with the step: an error, not half a gradient."""
+
+    class Memory:
+        h = Variable(np.ones(2))
+
+    memory = Memory()
+    memory.h = Variable(np.ones(2))
     w = Variable(np.ones(2))
 
     @koubai.compile
     def step(xs: Array) -> Any:
         def inside(c: Any, x: Any) -> Any:
-            mean.value = 0.9 * mean.value + 0.1 * x
-            return c * w + mean.value, None
+            memory.h = memory.h * w + x
+            return c, memory.h
 
-        loss = koubai.sum(koubai.scan(inside, np.ones(2), xs)[0])
+        loss = koubai.sum(koubai.scan(inside, None, xs)[1])
         loss.backward()
         return loss
 

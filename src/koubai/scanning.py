@@ -63,7 +63,7 @@ def scan(
     >>> sums
     array([1., 3., 7.])
     """
-    return _scan(f, init, xs, length, reverse, f, keeps_state=True)
+    return _scan(f, init, xs, length, reverse, f)
 
 
 def _scan(
@@ -73,14 +73,19 @@ def _scan(
     length: int | None,
     reverse: bool,
     users: Step,
-    keeps_state: bool,
+    assigned: Any = None,
 ) -> tuple[Any, Any]:
-    """``scan``, where f may be a step of a derivative, which calls the user's function."""
+    """``scan``, where f may be a step of a derivative, which calls the user's function.
+
+    Args:
+        users: that function.
+        assigned: what its steps have assigned in the loop that this is the derivative of.
+    """
     carried, build_carry = _leaves(init)
     stacks, build_x = _leaves(xs)
     carried = [_as_operand(x) for x in carried]
     stacks = [_as_operand(x) for x in stacks]
-    step = _Step(f, build_carry, build_x, len(carried), users, keeps_state)
+    step = _Step(f, build_carry, build_x, len(carried), users, assigned)
     run = _eager if running.get() is None else _compiled
     return run(step, carried, stacks, _length(stacks, length), reverse)
 
@@ -90,7 +95,7 @@ class _Step:
 
     Attributes:
         users: the user's function that f is, or calls.
-        keeps_state: whether what that assigns stays.
+        assigned: see ``_scan``.
         build_y: from leaves to what f has returned as y last.
     """
 
@@ -101,10 +106,10 @@ class _Step:
         build_x: Callable[[list[Any]], Any],
         carries: int,
         users: Step,
-        keeps_state: bool,
+        assigned: Any,
     ) -> None:
         self.f, self.build_carry, self.build_x, self.carries = f, build_carry, build_x, carries
-        self.users, self.keeps_state = users, keeps_state
+        self.users, self.assigned = users, assigned
         self.build_y: Callable[[list[Any]], Any] = lambda leaves: None
 
     def __call__(self, carried: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -175,14 +180,15 @@ def _compiled(
 
     leaves = [array_of(x) for x in carried]
     xs = [array_of(x) for x in stacks]
-    after, made, reads = loop(body, leaves, xs, length, reverse, step.users, step.keeps_state)
+    given = step.assigned
+    after, made, assigned = loop(body, leaves, xs, length, reverse, step.users, given)
     outside = [v for v in used if not is_gone(v.data)]
     n_ys = len(y_variables)
     ys, before = made[:n_ys], made[n_ys:]
     inputs = [*carried, *stacks, *outside]
     if recording.get() and any(is_differentiable(x) for x in inputs):
-        kind = _WithState if reads else Scan
-        scanned: Any = kind(step, length, reverse, len(outside), [*after, *ys], before)(*inputs)
+        f = Scan(step, length, reverse, len(outside), [*after, *ys], before, assigned)
+        scanned: Any = f(*inputs)
         results = list(scanned)
     else:
         results = [*after, *ys]
@@ -205,6 +211,7 @@ class Scan(Function):
         captured: how many Variables f uses beside its arguments.
         results: what is carried in the end, and the ys.
         before: what each step got, stacked.
+        assigned: what the steps have assigned.
     """
 
     def __init__(
@@ -215,8 +222,10 @@ class Scan(Function):
         captured: int,
         results: Sequence[Any],
         before: Sequence[Any],
+        assigned: Any,
     ) -> None:
         self.step, self.length, self.reverse, self.captured = step, length, reverse, captured
+        self.assigned = assigned
         self.results, self.before = tuple(results), tuple(before)
 
     def forward(self, *xs: Any) -> Any:
@@ -233,12 +242,17 @@ class Scan(Function):
 
         init, stacks, users = list(self.xs[:n]), list(self.xs[n:]), self.step.users
         after, (ys, before) = _scan(
-            again, init, stacks, self.length, self.reverse, users, keeps_state=False
+            again, init, stacks, self.length, self.reverse, users, self.assigned
         )
         self.before = tuple(before)
         return (*after, *ys)
 
     def backward(self, *gys: Any) -> Any:
+        if self.assigned.variables:
+            raise ValueError(
+                "no gradient goes through a scan whose step reads a Variable that an earlier step"
+                " has assigned (self.h = h); carry it instead: return it as a part of carry"
+            )
         n, step = self.step.carries, self.step
         inputs = self._inputs
         used = inputs[len(inputs) - self.captured :]
@@ -278,24 +292,9 @@ class Scan(Function):
             self.length,
             not self.reverse,
             step.users,
-            keeps_state=False,
+            self.assigned,
         )
         return (*g_init, *g_xs, *totals)
-
-
-class _WithState(Scan):
-    """A loop whose steps read what others have assigned: it has no gradient in a compiled function.
-
-    A step of its derivative would have to see the world as the step itself did.
-    """
-
-    def backward(self, *gys: Any) -> Any:
-        raise ValueError(
-            "no gradient goes through a scan whose step reads what an earlier step has assigned"
-            " (self.x = ..., p.data = ...); carry it instead: return it as a part of carry"
-        )
-
-    differentiable_backward = backward
 
 
 def _inner_product(pairs: list[tuple[Variable, Any]]) -> Variable:

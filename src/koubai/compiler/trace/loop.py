@@ -8,6 +8,7 @@ is carried from step to step (state.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from koubai.compiler.errors import TraceError
 from koubai.compiler.primitives import Type
 from koubai.compiler.trace.body import parameter, taken_out
-from koubai.compiler.trace.state import State
+from koubai.compiler.trace.state import Slots, State
 from koubai.compiler.trace.traced import Trace, Traced
 from koubai.recording import running
 
@@ -25,6 +26,21 @@ Body = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]] | None]
 It is called several times; only the last time counts. None asks for another."""
 
 
+@dataclass
+class Assigned:
+    """What the steps of a loop have assigned in their world, and read in later steps.
+
+    Attributes:
+        slots: the places.
+        stacks: what they had before each step.
+        variables: whether there are Variables among them, whose history ends with the step.
+    """
+
+    slots: Slots
+    stacks: list[Traced]
+    variables: bool
+
+
 def loop(
     body: Body,
     carries: Sequence[Any],
@@ -32,8 +48,8 @@ def loop(
     length: int,
     reverse: bool,
     f: Callable[..., Any],
-    keeps_state: bool = True,
-) -> tuple[list[Any], list[Any], bool]:
+    given: Assigned | None = None,
+) -> tuple[list[Any], list[Any], Assigned]:
     """A loop of ``length`` steps.
 
     Args:
@@ -42,78 +58,88 @@ def loop(
         stacks: arrays with one element for each step along their first axis.
         reverse: whether the steps go from the last element to the first.
         f: the user's function that the body calls: what it assigns is carried, too.
-        keeps_state: whether what it has assigned in the end stays, or is undone.
+        given: of another loop whose steps have called f: each step sees the world as that one did,
+            and what it assigns itself is undone.
 
     Returns:
-        What is carried after the last step; the results of all steps, stacked; and whether a step
-        reads what an earlier one has assigned.
+        What is carried after the last step; the results of all steps, stacked; what was assigned.
     """
     trace: Trace = running.get()
-    given = [_as_traced(trace, x) for x in carries]
+    first_carries = [_as_traced(trace, x) for x in carries]
     xs = [_as_traced(trace, x) for x in stacks]
+    n_stacks = len(xs)
+    xs += given.stacks if given else []
     elements = [Type(x.dtype, x.shape[1:]) for x in xs]
     program, state = trace.program, State(f, trace)
     try:
         while True:
             first = len(program.inputs) + len(program.instructions)
-            own = [_parameter(trace, x.type) for x in given]
-            assigned = state.enter()
+            own = [_parameter(trace, x.type) for x in first_carries]
+            assigned = [] if given else state.enter()
             each = [_parameter(trace, type_) for type_ in elements]
-            if (made := body(own, each)) is not None:
+            if given:
+                state.put(given.slots, each[n_stacks:])
+            if (made := body(own, each[:n_stacks])) is not None:
                 after, results = ([_as_traced(trace, y) for y in ys] for ys in made)
-                _same_types(given, after)
+                _same_types(first_carries, after)
                 values = [x.value for x in after], [x.value for x in results]
-                if state.leave():
+                if given or state.leave():
                     break
             trace.gone |= set(range(first, len(program.inputs) + len(program.instructions)))
             state.restore()
     except BaseException:
         state.restore()
         raise
-    parameters = [*(x.value for x in own), *assigned, *(x.value for x in each)]
-    outputs = [*values[0], *state.outputs(), *values[1]]
+    before = [x.value for x in assigned]
+    kept = [] if given else state.outputs()
+    parameters = [*(x.value for x in own), *before, *(x.value for x in each)]
+    outputs = [*values[0], *kept, *values[1], *before]
     inner, constants = taken_out(program, first, parameters, outputs, trace.gone)
     state.restore()
-    used = {v for x in inner.instructions for v in x.inputs} | set(inner.outputs)
-    inits, reads = _inits(trace, state, used, len(constants) + len(own))
+    n_carries, n_results = len(first_carries), len(results)
+    results_and_before = inner.outputs[n_carries + len(kept) :]
+    computed = {*inner.outputs[: n_carries + len(kept)], *results_and_before[:n_results]}
+    used = {v for x in inner.instructions for v in x.inputs} | computed
+    first_assigned = len(constants) + n_carries
+    is_read = [first_assigned + i in used for i in range(len(kept))]
+    inits = [] if given else _inits(trace, state, is_read)
     bundle = trace.emit(
         "loop",
         *[Traced(trace, v, program.type_of(v)) for v in constants],
-        *given,
+        *first_carries,
         *inits,
         *xs,
         body=inner,
         constants=len(constants),
-        carries=len(given) + len(inits),
+        carries=n_carries + len(inits),
         length=length,
         reverse=reverse,
     )
     parts = [trace.emit("part", bundle, index=i) for i in range(len(outputs))]
-    n = len(given)
-    if keeps_state:
-        state.finish(parts[n : n + len(inits)])
-    return parts[:n], parts[n + len(inits) :], reads
+    end = n_carries + len(inits)
+    stacked = parts[end + n_results :]
+    found = given or Assigned(*state.read_slots(is_read, stacked))
+    if not given:
+        state.finish(parts[n_carries:end])
+    return parts[:n_carries], parts[end : end + n_results], found
 
 
-def _inits(trace: Trace, state: State, used: set[int], first: int) -> tuple[list[Traced], bool]:
-    """What the assigned places have before the first step; and whether any step reads them."""
-    inits, reads = [], False
-    for i, (x, leaf_type, name) in enumerate(
-        zip(state.inits(), state.types(), state.names(), strict=True)
-    ):
-        is_read = first + i in used
-        reads = reads or is_read
+def _inits(trace: Trace, state: State, is_read: Sequence[bool]) -> list[Traced]:
+    """What the assigned places have before the first step."""
+    inits = []
+    places = zip(state.inits(), state.types(), state.names(), is_read, strict=True)
+    for x, type_, name, read in places:
         if x is None:
-            if is_read:
+            if read:
                 raise TraceError(
                     f"a step of scan reads {name}, which is no array of that kind before the first"
                     " step; give it a value before (of a gradient: call optimizer.zero_grad() at"
                     " the beginning of the step)"
                 )
-            zero = trace.constant(np.zeros((), leaf_type.dtype))
-            x = trace.emit("broadcast_to", zero, shape=leaf_type.shape)
+            zero = trace.constant(np.zeros((), type_.dtype))
+            x = trace.emit("broadcast_to", zero, shape=type_.shape)
         inits.append(x)
-    return inits, reads
+    return inits
 
 
 def is_gone(x: Any) -> bool:

@@ -14,7 +14,7 @@ a layer, has the value of the last step in the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ class _Leaf:
     type: Type
     wrap: Callable[[Traced], Any]
     sign: Any
+    is_variable: bool = False
 
 
 @dataclass
@@ -52,6 +53,9 @@ class _Slot:
     build: Callable[[list[Any]], Any]
     sign: Any
     values: list[int]
+
+
+Slots = dict[Place, _Slot]
 
 
 class State:
@@ -70,24 +74,26 @@ class State:
         self._kept = [(x, x._value, x.view) for x in {id(y): y for y in _bases(arrays)}.values()]
         self.roots = [x for x, _, view in self._kept if view is None]
         self._before = [x.value for x in self.roots]
-        self.slots: dict[Place, _Slot] = {}
+        self.slots: Slots = {}
         self._number = 0  # of runs
 
-    def enter(self) -> list[int]:
+    def enter(self) -> list[Traced]:
         """Put parameters into the places that are known to be assigned."""
-        values = []
-        for (i, key), slot in self.slots.items():
-            parameters = [
-                Traced(self.trace, parameter(self.trace.program, x.type), x.type)
-                for x in slot.leaves
-            ]
-            values += [x.value for x in parameters]
-            self._put(i, key, slot, parameters)
-        return values
+        types = [leaf.type for slot in self.slots.values() for leaf in slot.leaves]
+        parameters = [Traced(self.trace, parameter(self.trace.program, t), t) for t in types]
+        self.put(self.slots, parameters)
+        return parameters
+
+    def put(self, slots: Slots, arrays: Sequence[Traced]) -> None:
+        """Put ``arrays`` into the places of ``slots``."""
+        rest = list(arrays)
+        for (i, key), slot in slots.items():
+            own, rest = rest[: len(slot.leaves)], rest[len(slot.leaves) :]
+            self._put(i, key, slot, own)
 
     def leave(self) -> bool:
         """Look at what has been assigned; whether all of it was known, and is as it was."""
-        found: dict[Place, _Slot] = {}
+        found: Slots = {}
         for i, (place, before) in enumerate(zip(self.world.containers, self.entered, strict=True)):
             after = place.read()
             if place.kind in ("list", "set") and len(after) != len(before):
@@ -125,6 +131,29 @@ class State:
         """What the places had before the loop; None where there was no such array."""
         return [x for place, slot in self.slots.items() for x in self._inits(place, slot)]
 
+    def read_slots(
+        self, is_read: Sequence[bool], stacks: Sequence[Traced]
+    ) -> tuple[Slots, list[Traced], bool]:
+        """Of the places, those with leaves that are read; their leaves of ``stacks``.
+
+        Args:
+            is_read: of each leaf.
+
+        Returns:
+            The places; the stacks; whether there are Variables among what is read.
+        """
+        found: Slots = {}
+        theirs: list[Traced] = []
+        variables, start = False, 0
+        for place, slot in self.slots.items():
+            stop = start + len(slot.leaves)
+            if any(is_read[start:stop]):
+                found[place] = slot
+                theirs += stacks[start:stop]
+                variables = variables or any(leaf.is_variable for leaf in slot.leaves)
+            start = stop
+        return found, theirs, variables
+
     def names(self) -> Iterator[str]:
         """What the places are called, one for each of ``outputs``."""
         for place, slot in self.slots.items():
@@ -143,10 +172,8 @@ class State:
 
     def finish(self, values: list[Traced]) -> None:
         """Put what the places have after the loop into the restored world."""
-        rest = list(values)
-        for (i, key), slot in self.slots.items():
-            own, rest = rest[: len(slot.leaves)], rest[len(slot.leaves) :]
-            self._put(i, key, slot, own)
+        self.put(self.slots, values)
+        for (i, _), slot in self.slots.items():
             if not slot.leaves and slot.build([]) is NOT_STORED:
                 self.trace.used_up.add(id(self.world.containers[i].owner))
 
@@ -178,7 +205,7 @@ class State:
             return self.trace.constant(np.full(type_.shape, x, type_.dtype))  # h = 0, to begin with
         return x if isinstance(x, Traced) and x.type == type_ else None
 
-    def _use_up(self, found: dict[Place, _Slot]) -> None:
+    def _use_up(self, found: Slots) -> None:
         """A gradient that has updated its Variable in the step is not stored, see not_stored.py."""
         if not self.trace.uses_up:
             return
@@ -216,7 +243,7 @@ def _slot(name: str, x: Any) -> _Slot:
     for i, part in enumerate(parts):
         array = part._data if type(part) is Variable else part
         if isinstance(array, Traced):
-            leaf = _Leaf(array.type, _wrap(part), (type(part), array.type))
+            leaf = _Leaf(array.type, _wrap(part), (type(part), array.type), array is not part)
             leaves.append(leaf)
             values.append(array.value)
             signs.append(leaf.sign)
