@@ -38,6 +38,18 @@ def test_compiled_and_eager_agree(name: str) -> None:
     assert {p.dtype for p in start.values()} == {np.dtype(np.float32)}
 
 
+@pytest.mark.native
+@pytest.mark.parametrize("name", ["tiny", "rnn"])
+def test_scan_agrees(name: str) -> None:
+    """By koubai.scan the losses are those of the loop in Python."""
+    workload = WORKLOADS[name].WORKLOAD
+    entrant = workload.entrants["koubai scan"]
+    step = entrant.build(workload.start())
+    batches = (entrant.batches or workload.batches)()
+    found = np.ravel([step(*batch).data for batch in batches[:4]])[:4]
+    np.testing.assert_allclose(found, losses(workload, "koubai", 4), rtol=1e-5)
+
+
 def test_by_hand_agrees() -> None:
     """The step by hand in NumPy gives koubai's losses."""
     by_hand = losses(mlp.WORKLOAD, "NumPy by hand", 4)

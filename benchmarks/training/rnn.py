@@ -5,8 +5,8 @@ step, softmax cross entropy over all 32 * 50 of them. The characters come from a
 chain, so that there is something to learn.
 
 Each framework in its own idiom: PyTorch's ``nn.RNN`` is a loop in C++ (which ``torch.compile``
-leaves as it is), JAX's is ``lax.scan``, koubai's is written in Python. As in PyTorch, the RNN has
-two biases, one for each of its products.
+leaves as it is), JAX's is ``lax.scan``, koubai's is written in Python, and with ``koubai.scan``. As
+in PyTorch, the RNN has two biases, one for each of its products.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ import numpy as np
 
 import koubai
 from benchmarks.training.race import Result, race
-from benchmarks.training.workload import Parameters, Step, Workload, bare, entrants
+from benchmarks.training.workload import (
+    Entrant,
+    Parameters,
+    Step,
+    Workload,
+    bare,
+    compiled,
+    entrants,
+)
 from koubai import nn, optim
 
 LEARNING_RATE = 0.001
@@ -43,8 +51,22 @@ class CharRNN(nn.Module):
         return self.output(koubai.stack(states, axis=1).reshape(-1, WIDTH))
 
 
-def network() -> CharRNN:
-    return CharRNN(np.random.default_rng(0))
+class ScanRNN(CharRNN):
+    def forward(self, characters: Any) -> Any:
+        """The same, by ``koubai.scan``: steps come first."""
+        x = self.input(koubai.embedding(characters.T, self.embedding))
+
+        def step(h: Any, x: Any) -> tuple[Any, Any]:
+            h = koubai.tanh(x + self.hidden(h))
+            return h, h
+
+        h = np.zeros((len(characters), WIDTH), np.float32)
+        _, states = koubai.scan(step, h, x)
+        return self.output(koubai.permute_dims(states, (1, 0, 2)).reshape(-1, WIDTH))
+
+
+def network(kind: type[CharRNN] = CharRNN) -> CharRNN:
+    return kind(np.random.default_rng(0))
 
 
 def batches() -> list[tuple[Any, Any]]:
@@ -61,8 +83,8 @@ def batches() -> list[tuple[Any, Any]]:
     return found
 
 
-def in_koubai(start: Parameters) -> Step:
-    model = network()
+def in_koubai(start: Parameters, kind: type[CharRNN] = CharRNN) -> Step:
+    model = network(kind)
     model.load_state_dict(start)
     optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
 
@@ -181,7 +203,11 @@ def products() -> list[tuple[Any, Any]]:
 WORKLOAD = Workload(
     start=lambda: network().state_dict(),
     batches=batches,
-    entrants=entrants(in_koubai, in_pytorch, in_jax) | {"bare products": bare(products)},
+    entrants=entrants(in_koubai, in_pytorch, in_jax)
+    | {
+        "koubai scan": Entrant(compiled(partial(in_koubai, kind=ScanRNN)), "koubai"),
+        "bare products": bare(products),
+    },
 )
 
 

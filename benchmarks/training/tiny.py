@@ -1,7 +1,7 @@
 """tiny: 1-10-1 with sigmoid, batch 100, mean squared error, Adam. Nearly all of it is overhead.
 
-A sine with noise is learnt. JAX is also timed by ``lax.scan``, a thousand steps in one call: there
-is no Python between its steps.
+A sine with noise is learnt. koubai and JAX are also timed by ``scan``, a thousand steps in one
+call: there is no Python between their steps.
 """
 
 from __future__ import annotations
@@ -47,6 +47,16 @@ def in_koubai(start: Parameters) -> Step:
         return loss
 
     return step
+
+
+def in_koubai_scan(start: Parameters) -> Step:
+    step = in_koubai(start)
+
+    @koubai.compile
+    def steps(x: Any, t: Any) -> Any:
+        return koubai.scan(lambda carry, batch: (carry, step(*batch)), None, (x, t))[1]
+
+    return steps
 
 
 def in_pytorch(start: Parameters, compiled: bool = False) -> Step:
@@ -136,7 +146,10 @@ WORKLOAD = Workload(
     start=lambda: network().state_dict(),
     batches=batches,
     entrants=entrants(in_koubai, in_pytorch, in_jax)
-    | {"JAX lax.scan": Entrant(in_jax_scan, "jax", steps=SCANNED, batches=scanned)},
+    | {
+        "koubai scan": Entrant(in_koubai_scan, "koubai", steps=SCANNED, batches=scanned),
+        "JAX lax.scan": Entrant(in_jax_scan, "jax", steps=SCANNED, batches=scanned),
+    },
 )
 
 

@@ -65,8 +65,8 @@ def entrants(
 ) -> dict[str, Entrant]:
     """Those who take part in every race."""
     return {
-        "koubai compiled": Entrant(_compiled(in_koubai), "koubai"),
-        "koubai compiled, 1 thread": Entrant(_compiled(in_koubai), "koubai", one_thread=True),
+        "koubai compiled": Entrant(compiled(in_koubai), "koubai"),
+        "koubai compiled, 1 thread": Entrant(compiled(in_koubai), "koubai", one_thread=True),
         "koubai": Entrant(in_koubai, "koubai", one_thread=True),
         "PyTorch": Entrant(in_pytorch, "torch"),
         # It needs a C++ compiler, which not every machine has.
@@ -94,5 +94,6 @@ def bare(products: Callable[[], Sequence[tuple[Any, Any]]]) -> Entrant:
     return Entrant(build, "numpy", one_thread=True)
 
 
-def _compiled(in_koubai: Build) -> Build:
+def compiled(in_koubai: Build) -> Build:
+    """From the first parameters to the compiled step."""
     return lambda start: koubai.compile(in_koubai(start))
