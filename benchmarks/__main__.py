@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks import eager, measure, notebook, operations
+from benchmarks import eager, measure, notebook, operations, second
 from benchmarks.measure import Row
 from benchmarks.training import mlp, mlp1k, rnn, tiny
 from benchmarks.training.race import Result, table
@@ -35,6 +35,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     mlp.training,
     mlp1k.training,
     rnn.training,
+    second.second_process,
 )
 
 PIPE_WIDTH = 200  # columns in a file or a pipe, enough for each row to be one line

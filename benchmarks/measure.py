@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.tables import Table
 
@@ -80,8 +83,20 @@ def in_turns(
     return a, b, (ratios[2] - ratios[0]) / 2
 
 
-def in_subprocess(code: str) -> float:
-    """The seconds that a new Python takes to run ``code``, itself left out."""
-    timed = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
-    out = subprocess.run([sys.executable, "-c", timed], check=True, capture_output=True, text=True)
-    return float(out.stdout)
+def in_subprocess(code: str, setup: str = "", env: Mapping[str, str] | None = None) -> float:
+    """The seconds that a new Python takes to run ``code``, itself and ``setup`` left out."""
+    timed = f"{setup}\nimport time; t = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)"
+    out = subprocess.run(
+        [sys.executable, "-c", timed],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment() | dict(env or {}),
+    )
+    return float(out.stdout.splitlines()[-1])
+
+
+def environment() -> dict[str, str]:
+    """For new processes: Python may keep its compiled modules on disk, as every user's does."""
+    kept = {key: x for key, x in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "koubai-benchmarks")}

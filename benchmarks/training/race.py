@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import environment
 from benchmarks.tables import Table
 from benchmarks.training.workload import Workload
 
@@ -75,7 +76,7 @@ class Worker:
 
     def __init__(self, workload: str, name: str, one_thread: bool, cache: str) -> None:
         self._who = f"{workload}, {name}"
-        env = {key: value for key, value in os.environ.items() if key not in THREADS}
+        env = {key: value for key, value in environment().items() if key not in THREADS}
         if one_thread:
             env |= dict.fromkeys(THREADS, "1")
         # What an earlier run has compiled would make the first step faster.
