@@ -1,7 +1,7 @@
 """The first step of a second process: what a compiled step costs when its code is on disk.
 
-Each in a new process. Timed is what makes the network and its first step: the compiler's import is a
-part of that.
+Each in a new process. Timed is what makes the network and its first step: the compiler's import is
+a part of that.
 """
 
 from __future__ import annotations
