@@ -230,7 +230,6 @@ class Scan(Function):
 
     def forward(self, *xs: Any) -> Any:
         self.xs = xs[: len(xs) - self.captured]
-        self.used = xs[len(xs) - self.captured :]
         if not any(isinstance(x, Variable) for x in xs):
             return self.results
         # Again, for a higher order: what each step got is a result too, to be differentiated.
