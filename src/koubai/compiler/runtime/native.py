@@ -96,7 +96,7 @@ class NativeProgram:
         outputs = {self.plan.outputs[number]: i for number, i in self.replaced.items()}
         phases = partition(self.plan, chunks, outputs)
         self.memory = plan_memory(self.plan, phases)
-        self.schedule = schedule(self.plan, phases, self.memory)
+        self.schedule = schedule(self.plan, phases, self.memory, jit.backend().width)
         self.workspace = np.empty(self.memory.size + LINE, np.uint8)
         self.start = -self.workspace.ctypes.data % LINE
         self.error = np.zeros(1, np.int64)
