@@ -101,12 +101,14 @@ class Nest:
         split: how many axes the outer loops go over; None while nothing demands one.
         nodes: by the number of their values, in the order of the program.
         stored: the values that are kept in memory.
+        kept: of these, those that only later phases of this nest read.
     """
 
     domain: Shape
     split: int | None = None
     nodes: dict[int, Node] = field(default_factory=dict)
     stored: set[int] = field(default_factory=set)
+    kept: set[int] = field(default_factory=set)
 
 
 @dataclass

@@ -53,9 +53,9 @@ def test_as_if_written_anew(seed: int) -> None:
     """Text, pointers and whether it may fail, of each nest of a random program, met twice."""
     program, _ = random_array_program(seed, length=60, special=False)
     plan, nests = kernels(program)
-    codes = NestCodes(plan)
+    codes = NestCodes(plan, 8)
     for one in nests * 2:
-        assert codes.of(one) == nest_code(one, plan), f"seed {seed}"
+        assert codes.of(one) == nest_code(one, plan, 8), f"seed {seed}"
 
 
 @pytest.mark.parametrize("difference", PAIRS)
@@ -64,9 +64,9 @@ def test_what_makes_a_difference(difference: str) -> None:
 
     first, second = PAIRS[difference]
     plan, nests = kernels(program_of(lambda x, y: (first(x), second(y)), FLOAT, FLOAT + 1))
-    codes = NestCodes(plan)
+    codes = NestCodes(plan, 8)
     one, two = (codes.of(one) for one in nests)
-    assert [one, two] == [nest_code(one, plan) for one in nests]
+    assert [one, two] == [nest_code(one, plan, 8) for one in nests]
     assert one.text != two.text
 
 
@@ -74,9 +74,9 @@ def test_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recurrence of thirty steps has as many texts as one of six."""
     written: list[Nest] = []
 
-    def counted(one: Nest, plan: Plan) -> Any:
+    def counted(one: Nest, plan: Plan, width: int) -> Any:
         written.append(one)
-        return nest_code(one, plan)
+        return nest_code(one, plan, width)
 
     monkeypatch.setattr(nest, "nest_code", counted)
 
@@ -88,7 +88,7 @@ def test_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         plan, nests = kernels(program_of(recurrence, FLOAT, np.eye(4, dtype=np.float32)))
         assert len(nests) == steps
-        codes = NestCodes(plan)
+        codes = NestCodes(plan, 8)
         written.clear()
         for one in nests:
             codes.of(one)

@@ -76,8 +76,12 @@ class Schedule:
     phases: list[list[tuple[int, int]]]
 
 
-def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
-    """The steps of ``phases``, with intermediate buffers where ``memory`` has them."""
+def schedule(plan: Plan, phases: Phases, memory: Memory, width: int) -> Schedule:
+    """The steps of ``phases``, with intermediate buffers where ``memory`` has them.
+
+    Args:
+        width: the lanes of a register.
+    """
     kernels = [kernel for phase in phases for chunk in phase for kernel in chunk]
     touched = {b for kernel in kernels for b in (*read(kernel), *written(kernel))}
     outside = [b for b in plan.types if b in touched and b not in memory.offsets]
@@ -92,7 +96,7 @@ def schedule(plan: Plan, phases: Phases, memory: Memory) -> Schedule:
             return [WORKSPACE, memory.offsets[buffer] + offset]
         return [slots[buffer], offset]
 
-    nests = NestCodes(plan)
+    nests = NestCodes(plan, width)
 
     def steps_of(kernel: Kernel) -> Iterator[Step | LoopStep | Fallback]:
         if isinstance(kernel, Fallback):

@@ -675,7 +675,9 @@ class _Fusion:
                 for node in kernel.nodes.values():
                     if node.value in needed or node.is_total:
                         kernel.stored.add(node.value)
-                    kernel.stored |= _dear(kernel, node)
+                    kernel.kept |= _dear(kernel, node)
+                kernel.kept -= kernel.stored
+                kernel.stored |= kernel.kept
 
 
 _SPECIAL: dict[str, Callable[[_Fusion, int, Instruction, list[Layout]], bool]] = {
@@ -758,7 +760,7 @@ def _dear(nest: Nest, node: Node) -> set[int]:
     found, stack = set(), list(node.reads)
     while stack:
         other = nest.nodes.get(stack.pop().buffer)
-        if other is None or other.is_row or other.value in nest.stored:
+        if other is None or other.is_row or other.value in nest.stored | nest.kept:
             continue
         if other.phase < node.phase and other.instruction.op not in CHEAP:
             found.add(other.value)

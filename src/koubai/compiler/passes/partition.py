@@ -273,7 +273,7 @@ def _part(kernel: Kernel, first: int, stop: int) -> Kernel:
         through = node.through and Indirect(moved(node.through.access), node.through.steps)
         reads = [moved(x) for x in node.reads]
         nodes[value] = replace(node, reads=reads, store=moved(node.store), through=through)
-    return Nest((stop - first, *kernel.domain[1:]), kernel.split, nodes, kernel.stored)
+    return replace(kernel, domain=(stop - first, *kernel.domain[1:]), nodes=nodes)
 
 
 def _rows_of(x: Layout, first: int, stop: int) -> Layout:

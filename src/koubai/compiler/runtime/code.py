@@ -23,6 +23,7 @@ from koubai.compiler.passes.memory import LINE, Phases, bytes_of, plan_memory
 from koubai.compiler.passes.partition import chunks_of, cost, partition
 from koubai.compiler.passes.state import replaceable
 from koubai.compiler.program import Program
+from koubai.compiler.runtime import jit
 from koubai.compiler.runtime.coverage import is_native
 from koubai.compiler.runtime.driver import Shared, head, sequence_function
 from koubai.compiler.runtime.functions import addresses
@@ -83,7 +84,7 @@ class Code:
             self.replaced = {}  # others who run in between may come to hold an array
         phases = self._phases()
         self.memory = plan_memory(self.plan, phases)
-        self.schedule = schedule(self.plan, phases, self.memory)
+        self.schedule = schedule(self.plan, phases, self.memory, jit.backend().width)
         self._memory = np.empty(self.memory.size + LINE, np.uint8)
         self.workspace = self._memory[-self._memory.ctypes.data % LINE :]
         self.error = np.zeros(1, np.int64)

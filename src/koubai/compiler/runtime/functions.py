@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 
 from koubai.compiler.codegen.product import GEMM
 from koubai.compiler.runtime import blas
-from koubai.compiler.runtime.jit import Library, link, object_code
+from koubai.compiler.runtime.jit import Library, backend, link, object_code
 from koubai.compiler.runtime.once import lock
 
-_ATTRIBUTES = 'attributes #0 = { nounwind "no-builtins" "prefer-vector-width"="256" }'
 _DECLARATIONS = {name: f"declare void @{name}({', '.join(['ptr'] * 13)})" for name in GEMM.values()}
 
 _known: dict[str, tuple[int, Library]] = {}
@@ -25,7 +24,7 @@ def module_text(codes: Sequence[str]) -> str:
     """One module of the functions with these texts, in which they are called NAME: k0, k1, ..."""
     used = [text for name, text in _DECLARATIONS.items() if any(name in _used(x) for x in codes)]
     named = [code.replace("@NAME(", f"@k{i}(", 1) for i, code in enumerate(codes)]
-    return "\n".join([*used, *named, _ATTRIBUTES])
+    return "\n".join([*used, *named, _attributes()])
 
 
 def addresses(codes: Iterable[str]) -> dict[str, int]:
@@ -53,6 +52,11 @@ def _name(code: str) -> str:
     return f"k{hashlib.sha256(code.encode()).hexdigest()[:32]}"
 
 
+def _attributes() -> str:
+    bits = 32 * backend().width
+    return f'attributes #0 = {{ nounwind "no-builtins" "prefer-vector-width"="{bits}" }}'
+
+
 def _used(code: str) -> list[str]:
     """The functions of BLAS that it calls."""
     return [name for name in _DECLARATIONS if f"@{name}(" in code]
@@ -60,4 +64,4 @@ def _used(code: str) -> list[str]:
 
 def _module(code: str, name: str) -> str:
     declarations = [_DECLARATIONS[function] for function in _used(code)]
-    return "\n".join([*declarations, code.replace("@NAME(", f"@{name}(", 1), _ATTRIBUTES])
+    return "\n".join([*declarations, code.replace("@NAME(", f"@{name}(", 1), _attributes()])

@@ -37,12 +37,14 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class _Backend:
-    """``maker`` is all that object code depends on, but for the text."""
+    """``maker`` is all that object code depends on, but for the text; ``width`` is how many
+    float32 a register holds that is best used."""
 
     jit: Any
     machine: Any
     triple: str
     maker: str
+    width: int
 
 
 @once
@@ -52,10 +54,8 @@ def backend() -> _Backend:
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     triple = llvm.get_process_triple()
-    processor = {
-        "cpu": llvm.get_host_cpu_name(),
-        "features": llvm.get_host_cpu_features().flatten(),
-    }
+    features = llvm.get_host_cpu_features()
+    processor = {"cpu": llvm.get_host_cpu_name(), "features": features.flatten()}
 
     def machine() -> Any:
         return llvm.Target.from_triple(triple).create_target_machine(**processor, **_OPTIONS)
@@ -63,7 +63,9 @@ def backend() -> _Backend:
     versions = llvmlite.__version__, llvm.llvm_version_info
     maker = repr((triple, processor, _OPTIONS, _PASSES, versions))
     # The JIT owns its machine; the one that emits code must be another.
-    return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple, maker)
+    # The first processors with AVX-512 are slowed down by its registers; later ones have VBMI2 too.
+    width = 16 if features.get("avx512vl") and features.get("avx512vbmi2") else 8
+    return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple, maker, width)
 
 
 class Library:

@@ -1,0 +1,139 @@
+"""A nest whose lanes lie across rows: for rows that are shorter than a register, or not by far
+longer.
+
+    totals = identity
+    for outer axes but the last:
+      for blocks of rows, as many as there are lanes:
+        for each phase:
+          for inner axes: loads, arithmetic, stores, partial reductions
+          row values
+
+A reduction of rows is so a sum of registers, and what is computed for each row, for many at once.
+What is kept from one phase to the next lies in memory block by block, lanes side by side.
+"""
+
+from __future__ import annotations
+
+import math
+
+from koubai.compiler.codegen.pieces import pieces, walk
+from koubai.compiler.codegen.points import Points
+from koubai.compiler.codegen.reductions import Partial, across, widened
+from koubai.compiler.kernels import Access, Nest, Node
+from koubai.compiler.layout import contiguous
+from koubai.compiler.passes.fusion import Plan
+
+
+class Across(Points):
+    """The emitter of one nest, as above."""
+
+    def __init__(self, nest: Nest, plan: Plan, width: int) -> None:
+        split = nest.split or 0
+        super().__init__(nest, plan, width, split - 1, range(split, len(nest.domain)))
+        self.partials: dict[tuple[int, int], Partial] = {}  # of rows, by value and lanes
+        self.totals: dict[int, Partial] = {}  # over all blocks
+
+    def emit(self) -> None:
+        self.fill_totals()
+        n = self.nest.domain[self.axis]
+        of_all = [node for node in self.nest.nodes.values() if self._is_over_blocks(node)]
+        with self.loops(range(self.axis), self.fixed):
+            for node in of_all:
+                self._total(node, min(n, self.width)).clear()
+            walk(self.f, pieces(n, self.width), self._block)
+            self.fixed.pop(self.axis)
+            for node in of_all:
+                self._end_total(node)
+
+    def _block(self, lanes: int, i: str, slot: int) -> None:
+        """All phases of so many rows."""
+        self.lanes, self.fixed[self.axis], self.rows = lanes, i, {}
+        for phase in self.phases:
+            self.phase = phase
+            nodes, sinks = self.nodes(self.phase), self.sinks(self.phase)
+            of_row = {node.value: self._partial(node) for node in sinks if node.is_row}
+            for partial in of_row.values():
+                partial.clear()
+            self.begin_run(sinks)
+            if sinks:
+                with self.loops(self.moving, self.at):
+                    self._point(sinks)
+            self.end_run()
+            for node in sinks:
+                if node.is_row:
+                    self.set_row(node, of_row[node.value].value())
+            self.end_run()
+            for node in nodes:
+                if node.is_row_value:
+                    self.row_value(node)
+
+    def _point(self, sinks: list[Node]) -> None:
+        self.begin_point()
+        values = [self.sink_value(node) for node in sinks]
+        for node, x in zip(sinks, values, strict=True):
+            if node.is_row:
+                self._partial(node).add(x, self.at[self.moving[-1]])
+            else:
+                self.sink(node, x)
+
+    def sink(self, node: Node, x: str) -> None:
+        if node.value not in self.totals:
+            super().sink(node, x)
+            return
+        total = self.totals[node.value]
+        t = self.partial_type(node, self.lanes)
+        total.add(widened(self.f, total.op, t, x, total.t.count), "", self._number(node))
+
+    # Partial results.
+
+    def _partial(self, node: Node) -> Partial:
+        """Of the reduction of these rows."""
+        key = node.value, self.lanes
+        if key not in self.partials:
+            t = self.partial_type(node, self.lanes)
+            self.partials[key] = Partial(self.f, node.instruction.op, t)
+        return self.partials[key]
+
+    def _is_over_blocks(self, node: Node) -> bool:
+        """Whether it is a total whose lanes are kept apart until all rows are done."""
+        return node.is_total and self.axis in (node.reduced or ())
+
+    def _kept(self, node: Node) -> list[int]:
+        """The axes of a row that are not reduced."""
+        return [] if node.is_row else [i for i in self.moving if i not in (node.reduced or ())]
+
+    def _total(self, node: Node, lanes: int) -> Partial:
+        if node.value not in self.totals:
+            count = math.prod(self.nest.domain[axis] for axis in self._kept(node))
+            t = self.partial_type(node, lanes)
+            self.totals[node.value] = Partial(self.f, node.instruction.op, t, count)
+        return self.totals[node.value]
+
+    def _number(self, node: Node) -> str:
+        """Which one of an array of totals belongs to this point."""
+        kept, place = self._kept(node), ""
+        if self.totals[node.value].count == 1:
+            return ""
+        for axis, stride in zip(kept, contiguous([self.nest.domain[i] for i in kept]), strict=True):
+            term = self.f.op(f"mul nsw i64 {self.at[axis]}, {stride}")
+            place = self.f.op(f"add nsw i64 {place}, {term}") if place else term
+        return place
+
+    def _end_total(self, node: Node) -> None:
+        total = self.totals[node.value]
+        with self.loops(self._kept(node), self.at):
+            x = across(self.f, total.op, total.t, total.value(self._number(node)))
+            self.add_to_total(node, x, 1)
+            self.end_run()
+
+    # What is kept for later phases alone lies block by block.
+
+    def _is_private(self, x: Access) -> bool:
+        return x.buffer in self.nest.kept
+
+    def _step(self, x: Access) -> int:
+        return 1 if self._is_private(x) else super()._step(x)
+
+    def _stride(self, x: Access, axis: int) -> int:
+        scale = self.lanes if self._is_private(x) and axis in self.moving else 1
+        return scale * super()._stride(x, axis)
