@@ -27,7 +27,9 @@ from koubai.compiler import reasons
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
 from koubai.compiler.program import Program, verify
+from koubai.compiler.runtime import walker
 from koubai.compiler.runtime.native import NativeProgram, native_program
+from koubai.compiler.runtime.walker import NO
 from koubai.compiler.shortcut import Shortcut, shortcut
 from koubai.compiler.trace.repeatable import repeated_run
 from koubai.compiler.trace.results import Results
@@ -75,6 +77,12 @@ class Compiled:
         if self.native is None or observer.get() is not None:
             return self.results.owned(interpret(self.program, arrays), arrays)
         return self.native.run(arrays)
+
+    def called(self) -> walker.Program:
+        """As native code calls it."""
+        native = self.native
+        entry = native.entry if native is not None and not native.later else None
+        return walker.Program(self.run, self.results.count, entry)
 
 
 class Floats:
@@ -175,10 +183,9 @@ class CompiledFunction:
         return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for way, compiled in self.cache.shortcuts:
-            if (found := way.look(self.function, args, kwargs)) is not None:
-                arrays, others = found
-                return way.place(compiled.run(arrays), arrays, others)
+        for way, _ in self.cache.shortcuts:
+            if (value := way(self.function, args, kwargs)) is not NO:
+                return value
         if tracing.get():  # called by a function that is being compiled: a part of it
             return self.function(*args, **kwargs)
         while True:
@@ -270,7 +277,7 @@ class CompiledFunction:
         world = World(self.function, args, kwargs)
         compiled = self._compiled_for(world, args, kwargs)
         if compiled.shortcuts < SHORTCUTS:
-            way = shortcut(world, compiled.results, compiled.known)
+            way = shortcut(world, compiled.results, compiled.known, compiled.called())
             if way is not None:
                 compiled.shortcuts += 1
                 self.cache.shortcuts.insert(0, (way, compiled))
