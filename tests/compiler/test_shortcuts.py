@@ -561,10 +561,11 @@ def native_look(world: World) -> Any:
         seen.append(arrays)
         return []
 
-    looks, placing = world.looks, numbered(STEPS, "DONE", id(None))
+    looks = world.looks
+    placing = walker.Placing(numbered(STEPS, "DONE", id(None)), 0, 0, False)
     call = walker.caller(
         *(looks.words, looks.places, len(world.arrays), 0),
-        *(walker.Program(run, 0, None), placing, 0, looks.kept),
+        *(walker.Program(run, 0, None), placing, looks.kept),
     )
     return lambda *args: None if call(*args) is walker.NO else seen.pop()
 

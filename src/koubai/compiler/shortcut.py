@@ -9,9 +9,9 @@ native function (runtime/walker.py), of the function, its arguments and its keyw
 3. makes the value and puts the outputs where they belong: a list of steps that is written here.
 
     def step(x):                NEW Variable 15         value 15 in the row: what is returned
-        loss = ...              SLOT 15 32 13           its array: output 13
-        p.data = p.data - ...   UNLESS 2 0 4            if output 0 is in the very array of p:
-        return loss             SLOT 14 32 0            nothing to do; else this
+        loss = ...              SLOT 15 24 13           its array: output 13
+        p.data = p.data - ...   UNLESS 0 4              if output 0 was not written into p's array:
+        return loss             SLOT 16 24 0            it is put into object 16, p
                                 DONE 15
 
 Whatever is seldom met (a deleted key, a class attribute that is assigned) has no shortcut.
@@ -29,7 +29,8 @@ import numpy as np
 
 from koubai.compiler.primitives import PRIMITIVES
 from koubai.compiler.runtime import layouts, walker
-from koubai.compiler.runtime.placing import MAKES, STEPS, in_row
+from koubai.compiler.runtime.calling import ARGUMENTS
+from koubai.compiler.runtime.placing import MAKES, STEPS, WRITES, in_row
 from koubai.compiler.runtime.steps import numbered
 from koubai.compiler.trace.contents import containers
 from koubai.compiler.trace.graph import END
@@ -83,10 +84,9 @@ def shortcut(
     _look_at_memory(looks, results, world)
     if not looks.complete:
         return None
-    words, row = placing.finished()
     found: Shortcut = walker.caller(
         *(looks.words, looks.places, len(world.arrays), len(placing.others)),
-        *(program, words, row, looks.kept),
+        *(program, placing.finished(), looks.kept),
     )
     return found
 
@@ -128,6 +128,7 @@ class _Placing:
         self.complete = True
         self._steps: list[tuple[str, tuple[_Operand, ...]]] = []
         self._made = 0
+        self._runs_python = False
         self._views: list[_Value] = []
         for view in results.views:
             run = functools.partial(PRIMITIVES[view.op].run, **view.params)
@@ -141,11 +142,9 @@ class _Placing:
             self._set_creator(self._owner(i), END)
         self._step("DONE", value)
 
-    def finished(self) -> tuple[list[int], int]:
-        """The words; how many values are in the row."""
-        others = self.results.count
-        made = others + len(self.others)
-        first = {"outputs": 0, "others": others, "made": made}
+    def finished(self) -> walker.Placing:
+        made = self.results.count
+        first = {"outputs": 0, "made": made, "others": made + self._made}
         words = []
         for name, operands in self._steps:
             numbers = [
@@ -154,7 +153,8 @@ class _Placing:
             if name in MAKES:
                 numbers[MAKES[name]] //= 2  # where to, not a value
             words += numbered(STEPS, name, *numbers)
-        return words, made + self._made
+        writes = sum(name in WRITES for name, _ in self._steps)
+        return walker.Placing(words, self._made, writes, self._runs_python)
 
     def _step(self, name: str, *operands: _Operand) -> None:
         self._steps.append((name, operands))
@@ -166,6 +166,9 @@ class _Placing:
     def _call(self, what: Callable[..., Any], *arguments: _Operand) -> _Value:
         """The value of a call, by Python."""
         value = self._new()
+        self._runs_python = True
+        if len(arguments) > ARGUMENTS:
+            self.complete = False
         self._step("CALL", value, self._constant(what), *arguments)
         return value
 
@@ -267,6 +270,8 @@ class _Placing:
                 self.complete = False
                 return
             container, operand = self._other(storage.place), storage.operand
+            if storage.kind == "DICT" and not self.looks.has_plain_keys(i):
+                self._runs_python = True
             if i in dicts:
                 late.append((container, self._value(key), value))
             elif storage.kind == "DICT":
@@ -280,10 +285,10 @@ class _Placing:
             self._call(_leave_snapshot, self._owner(i))
         for i, output in results.written:
             self._call(np.copyto, self._other(self.looks.arrays[i]), _Value("outputs", output))
-        was = {Output(output, False): i for i, output in results.state}
+        state = {Output(output, False) for _, output in results.state}
         for recipe, kind, operands in writes:
-            if recipe in was:
-                self._step("UNLESS", was[recipe], operands[-1], 1 + len(operands))
+            if recipe in state:
+                self._step("UNLESS", operands[-1], 1 + len(operands))
             self._step(kind, *operands)
         for operands in late:
             self._step("DICT", *operands)

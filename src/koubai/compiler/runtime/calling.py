@@ -8,61 +8,85 @@ from koubai.compiler.runtime.looking import (
     ACCEPTED,
     ARRAYS,
     FOUND,
+    HOLDS,
     OBSERVER,
     OTHERS,
     OUTPUTS,
+    OWNED,
     PLACES,
     PLACING,
     PROGRAM,
+    ROOM,
     ROUND,
-    ROW,
     RUN,
 )
 from koubai.compiler.runtime.steps import Steps
 
-_SHORT = 128  # values for which there is room on the stack
+ARGUMENTS = 8
+"""So many may a step CALL have."""
+_SHORT = 128  # words for which there is room on the stack
+
+CALL = f"""
+; The Python function call(function, args, kwargs) of a table.
+define ptr @call(ptr %self, ptr %args, i64 %n) #0 {{
+  %result = alloca ptr
+  store ptr null, ptr %result
+  %table.p = getelementptr i8, ptr %self, i64 {layouts.DATA}
+  %table = load ptr, ptr %table.p
+  %function = load ptr, ptr %args
+  %args.p = getelementptr ptr, ptr %args, i64 1
+  %its.args = load ptr, ptr %args.p
+  %kwargs.p = getelementptr ptr, ptr %args, i64 2
+  %kwargs = load ptr, ptr %kwargs.p
+  call void @called(ptr %table, ptr %function, ptr %its.args, ptr %kwargs, ptr %result)
+  %x = load ptr, ptr %result
+  ret ptr %x
+}}
+"""
 
 
-def call() -> str:
-    """The Python function ``call(function, args, kwargs)`` of a table: the function's value.
+def called() -> str:
+    """The function ``called(table, function, args, kwargs, result)``.
 
-    It is ``@no``, and nothing has happened, if the world is another one than the table's.
+    It leaves a new reference to the function's value; null for an error; and ``@no`` if the world
+    is another one than the table's: nothing has happened then.
     """
-    c = Steps("called", ["ptr %self", "ptr %args", "ptr %result"])
+    c = Steps("called", ["ptr %table", *(f"ptr %{x}" for x in ("f", "args", "kwargs", "result"))])
     f, op, do = c.f, c.op, c.do
-    row_here, value = f.at_entry(f"alloca [{_SHORT} x ptr]"), f.at_entry("alloca ptr")
-    table = c.field("%self", layouts.DATA)
+    here = f.at_entry(f"alloca [{_SHORT} x ptr]")
+    value, old, n_held = (f.at_entry(f"alloca {t}") for t in ("ptr", "ptr", "i64"))
 
     def head(number: int, type_: str = "i64") -> str:
-        return c.word(table, number, type_)
+        return c.word("%table", number, type_)
 
     def part(number: int) -> str:
         """Where the part of the table begins whose position is in the head."""
-        return op(f"getelementptr i64, ptr {table}, i64 {head(number)}")
+        return op(f"getelementptr i64, ptr %table, i64 {head(number)}")
 
     def at(base: str, i: str) -> str:
         return op(f"getelementptr ptr, ptr {base}, i64 {i}")
 
-    n_arrays, n_others, n_outputs, n_row = (head(i) for i in (ARRAYS, OTHERS, OUTPUTS, ROW))
-    found = part(FOUND)
-    places = part(PLACES)
-    for argument in range(3):
-        do(f"store ptr {c.word('%args', argument, 'ptr')}, ptr {at(places, str(argument))}")
-    do(f"store i64 {op(f'add i64 {head(ROUND)}, 1')}, ptr {table}")
-    accepted = op(f"getelementptr i64, ptr {table}, i64 {ACCEPTED}")
+    def go(condition: str, to: str, otherwise: str) -> None:
+        do(f"br i1 {condition}, label %{to}, label %{otherwise}")
+
+    n_arrays, n_others, n_owned, room = (head(i) for i in (ARRAYS, OTHERS, OWNED, ROOM))
+    found, places = part(FOUND), part(PLACES)
+    for number, x in enumerate(("%f", "%args", "%kwargs")):
+        do(f"store ptr {x}, ptr {at(places, str(number))}")
+    do(f"store i64 {op(f'add i64 {head(ROUND)}, 1')}, ptr %table")
+    accepted = op(f"getelementptr i64, ptr %table, i64 {ACCEPTED}")
     do(f"store i64 0, ptr {accepted}")
 
-    # No Python code runs from here until the program has, the collector of garbage included: what
-    # the look has found is there still, and nobody else uses the table of the program.
+    # No Python code runs from here on until one of the places below where it may, the collector of
+    # garbage included: what the looks have found is there still, nobody uses the program's table.
     collecting = c.call("PyGC_Disable")
 
     def let_collect() -> None:
         with f.when(op(f"icmp ne i32 {collecting}, 0")):
             c.call("PyGC_Enable")
 
-    do(f"call void @walk(ptr {table})")
-    is_accepted = op(f"icmp ne i64 {op(f'load i64, ptr {accepted}')}, 0")
-    do(f"br i1 {is_accepted}, label %accepted, label %refused")
+    do("call void @walk(ptr %table)")
+    go(op(f"icmp ne i64 {op(f'load i64, ptr {accepted}')}, 0"), "accepted", "refused")
     f.label("refused")
     let_collect()
     c.call("PyErr_Clear")  # of a comparison that failed
@@ -71,73 +95,95 @@ def call() -> str:
     do("br label %no")
 
     f.label("accepted")
-    # The row, and room for arguments behind it.
-    is_short = op(f"icmp ule i64 {n_row}, {_SHORT // 2}")
-    do(f"br i1 {is_short}, label %have_row, label %long")
+    is_short = op(f"icmp ule i64 {room}, {_SHORT}")
+    go(is_short, "have_row", "long")
     f.label("long")
-    row_there = c.call("PyMem_Malloc", op(f"shl i64 {n_row}, 4"))
-    do(f"br i1 {op(f'icmp ne ptr {row_there}, null')}, label %have_row, label %no_row")
+    there = c.call("PyMem_Malloc", op(f"shl i64 {room}, 3"))
+    go(op(f"icmp ne ptr {there}, null"), "have_row", "no_row")
     f.label("no_row")
     let_collect()
     c.call("PyErr_NoMemory")
     do("br label %no")
     f.label("have_row")
-    row = op(f"phi ptr [ {row_here}, %accepted ], [ {row_there}, %long ]")
-    with f.loop("0", n_row) as i:
+    # The row, what it owns and the others, with room behind it for arguments and old values.
+    row = op(f"phi ptr [ {here}, %accepted ], [ {there}, %long ]")
+    n_row = op(f"add i64 {n_owned}, {n_others}")
+    scratch = at(row, n_row)
+    first_old = at(scratch, str(ARGUMENTS))
+    do(f"store ptr {first_old}, ptr {old}")
+    do(f"store i64 {n_owned}, ptr {n_held}")  # values of the row to let go at the end
+    with f.loop("0", n_owned) as i:
         do(f"store ptr null, ptr {at(row, i)}")
+    others = at(found, n_arrays)
     with f.loop("0", n_others) as i:
-        x = c.word(found, op(f"add i64 {i}, {n_arrays}"), "ptr")
-        c.call("Py_IncRef", x)
-        do(f"store ptr {x}, ptr {at(row, op(f'add i64 {i}, {n_outputs}'))}")
+        do(f"store ptr {c.word(others, i, 'ptr')}, ptr {at(row, op(f'add i64 {n_owned}, {i}'))}")
     program = head(PROGRAM, "ptr")
-    do(f"br i1 {op(f'icmp ne ptr {program}, null')}, label %native, label %by_python")
+    go(op(f"icmp ne ptr {program}, null"), "native", "by_python")
     f.label("native")
     c.call("PyContextVar_Get", head(OBSERVER, "ptr"), "null", value)
     observer = op(f"load ptr, ptr {value}")
     c.call("Py_DecRef", observer)
-    is_none = op(f"icmp eq ptr {observer}, @_Py_NoneStruct")
-    do(f"br i1 {is_none}, label %nobody_looks, label %by_python")
+    go(op(f"icmp eq ptr {observer}, @_Py_NoneStruct"), "nobody_looks", "by_python")
     f.label("nobody_looks")
     # An array of the state has one reference: its place's.
     status = op(f"call i64 @perform(ptr {program}, ptr {found}, ptr {row}, i64 1)")
     ways = f"i64 {DONE}, label %done i64 {STOPPED}, label %by_python"
     do(f"switch i64 {status}, label %failed [ {ways} ]")
+    f.label("done")
+    go(op(f"icmp ne i64 {head(HOLDS)}, 0"), "hold", "place_at_once")
+    f.label("place_at_once")
+    do(f"call void @place(ptr {part(PLACING)}, ptr {row}, ptr {scratch}, ptr {old}, ptr %result)")
+    let_collect()
+    do("br label %end")
     f.label("failed")
     let_collect()
     do("br label %end")
 
+    def hold() -> None:
+        """Python code may run from here on: the others must stay."""
+        let_collect()
+        do(f"store i64 {n_row}, ptr {n_held}")
+        with f.loop("0", n_others) as i:
+            c.call("Py_IncRef", c.word(others, i, "ptr"))
+
+    f.label("hold")
+    hold()
+    do("br label %place")
+
     f.label("by_python")
     arrays = c.call("PyList_New", n_arrays)
-    do(f"br i1 {op(f'icmp ne ptr {arrays}, null')}, label %have_list, label %failed")
+    go(op(f"icmp ne ptr {arrays}, null"), "have_list", "failed")
     f.label("have_list")
     with f.loop("0", n_arrays) as i:
         x = c.word(found, i, "ptr")
         c.call("Py_IncRef", x)  # for the list
         c.call("PyList_SetItem", arrays, i, x)
-    let_collect()
+    hold()
     do(f"store ptr {arrays}, ptr {value}")
     outputs = c.call("PyObject_Vectorcall", head(RUN, "ptr"), value, "1", "null")
     c.call("Py_DecRef", arrays)
-    do(f"br i1 {op(f'icmp ne ptr {outputs}, null')}, label %have_outputs, label %end")
+    go(op(f"icmp ne ptr {outputs}, null"), "have_outputs", "end")
     f.label("have_outputs")
-    with f.loop("0", n_outputs) as i:
+    with f.loop("0", head(OUTPUTS)) as i:
         x = c.call("PyList_GetItem", outputs, i)
         c.call("Py_IncRef", x)
         do(f"store ptr {x}, ptr {at(row, i)}")
     c.call("Py_DecRef", outputs)
-    do("br label %placing")
-
-    f.label("done")
-    let_collect()
-    do("br label %placing")
-    f.label("placing")
-    steps = part(PLACING)
-    do(f"call void @place(ptr {steps}, ptr {row}, ptr {found}, ptr {at(row, n_row)}, ptr %result)")
+    do("br label %place")
+    f.label("place")
+    do(f"call void @place(ptr {part(PLACING)}, ptr {row}, ptr {scratch}, ptr {old}, ptr %result)")
     do("br label %end")
+
     f.label("end")
-    with f.loop("0", n_row) as i:
-        c.call("Py_DecRef", op(f"load ptr, ptr {at(row, i)}"))  # may be null
-    do(f"br i1 {is_short}, label %no, label %was_long")
+    # Only now may finalizers of old values run.
+    with f.loop("0", op(f"load i64, ptr {n_held}")) as i:
+        x = c.word(row, i, "ptr")
+        with f.when(op(f"icmp ne ptr {x}, null")):
+            c.call("Py_DecRef", x)
+    first, last = (op(f"ptrtoint ptr {x} to i64") for x in (first_old, op(f"load ptr, ptr {old}")))
+    with f.loop(first, last, 8) as i:
+        c.call("Py_DecRef", op(f"load ptr, ptr {op(f'inttoptr i64 {i} to ptr')}"))
+    go(is_short, "no", "was_long")
     f.label("was_long")
     c.call("PyMem_Free", row)
     do("br label %no")

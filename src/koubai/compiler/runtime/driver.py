@@ -278,7 +278,8 @@ def _run_code(shares: bool) -> str:
 def _perform_code() -> str:
     """``perform(description, inputs, outputs, most references)``, see the top of the file.
 
-    The inputs are borrowed, those put into outputs are not.
+    The inputs are borrowed, what is put into outputs is not: an array, or null for an output that
+    was written into the array of the input whose place it takes.
     """
     parameters = ["ptr %d", "ptr %inputs", "ptr %outputs", "i64 %most"]
     f = Emitter("perform", parameters, result="i64")
@@ -338,7 +339,6 @@ def _perform_code() -> str:
         alone = f.op(f"and i1 {few}, {has(old, _OWN)}")
         f.do(f"br i1 {alone}, label %{use}, label %{make}")
         f.label(use)
-        f.do(f"call void @Py_IncRef(ptr {old})")
         f.do(f"br label %{done}")
         f.label(make)
         f.do(f"call void @Py_IncRef(ptr {dtype})")
@@ -349,7 +349,8 @@ def _perform_code() -> str:
         f.do(f"br label %{done}")
         f.label(done)
         y = f.op(f"phi ptr [ {old}, %{use} ], [ {new}, %{last} ]")
-        f.do(f"store ptr {y}, ptr {f.op(f'getelementptr ptr, ptr %outputs, i64 {i}')}")
+        made_anew = f.op(f"phi ptr [ null, %{use} ], [ {new}, %{last} ]")
+        f.do(f"store ptr {made_anew}, ptr {f.op(f'getelementptr ptr, ptr %outputs, i64 {i}')}")
         f.do(f"store i64 {f.op(f'add i64 {i}, 1')}, ptr {made}")
         put(slot, field(y, _DATA))
     error = f.op(f"load ptr, ptr {table}")
@@ -396,8 +397,17 @@ def _enter_code() -> str:
     last = f.block
     f.do(f"switch i64 {status}, label %end [ i64 {DONE}, label %done i64 {STOPPED}, label %no ]")
     f.label("done")
+    first = f.op(f"add i64 {f.op(f'shl i64 {inputs}, 1')}, {_HEAD + 1}")
     with f.loop("0", outputs) as i:
-        y = f.op(f"load ptr, ptr {f.op(f'getelementptr ptr, ptr {made}, i64 {i}')}")
+        at = f.op(f"getelementptr ptr, ptr {made}, i64 {i}")
+        with f.when(f.op(f"icmp eq ptr {f.op(f'load ptr, ptr {at}')}, null")):
+            replaces = f.op(f"add i64 {first}, {f.op(f'mul i64 {i}, 5')}")
+            replaces = f.op(f"getelementptr i64, ptr {d}, i64 {replaces}")
+            replaces = f.op(f"load i64, ptr {replaces}")
+            old = f.op(f"load ptr, ptr {f.op(f'getelementptr ptr, ptr {row}, i64 {replaces}')}")
+            f.do(f"call void @Py_IncRef(ptr {old})")
+            f.do(f"store ptr {old}, ptr {at}")
+        y = f.op(f"load ptr, ptr {at}")
         f.op(f"call i32 @PyList_SetItem(ptr {results}, i64 {i}, ptr {y})")
     f.do(f"call void @PyMem_Free(ptr {row})")
     f.do(f"ret ptr {results}")

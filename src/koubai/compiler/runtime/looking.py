@@ -44,7 +44,7 @@ LOOKS: dict[str, int | None] = {
 
 # The head of a table: words before the first look; see walker.py.
 ROUND, SHIFT, SEEN, PLACES, FOUND, EXTENTS, ACCEPTED = range(7)
-ARRAYS, OTHERS, OUTPUTS, ROW, PLACING, PROGRAM, RUN, OBSERVER, FIRST = range(7, 16)
+ARRAYS, OTHERS, OWNED, ROOM, HOLDS, PLACING, PROGRAM, RUN, OBSERVER, OUTPUTS, FIRST = range(7, 18)
 
 
 class Seen:

@@ -1,11 +1,11 @@
 """The native code that makes results and puts values into containers, see walker.py.
 
-A list of steps works on a *row* of values: the outputs of a program, the objects of the world that
-are needed, and room for what is made. The row owns them. An operand that is a value is either one
-in the row (an odd number, see ``in_row``) or the address of a constant.
+A list of steps works on a *row* of values: the outputs of a program, what is made, and objects of
+the world. An operand that is a value is either one in the row (an odd number, see ``in_row``) or
+the address of a constant.
 
-Any step may run Python's code: of a class of the user's that has a ``__hash__``, or when an old
-value is let go. It may call the same function again; so nothing here is kept outside of the row.
+No step but CALL runs Python's code, for old values are kept until the end, when all are at their
+places: letting go of one may call a finalizer of the user's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STEPS: dict[str, int | None] = {
     "NEW": 2,
     "TUPLE": None,
     "CALL": None,
-    "UNLESS": 3,
+    "UNLESS": 2,
     "APPEND": 2,
     "SLOT": 3,
     "DICT": 3,
@@ -28,6 +28,8 @@ STEPS: dict[str, int | None] = {
 
 MAKES = {"NEW": 1, "TUPLE": 0, "CALL": 0}
 """Which operand says where in the row the new value is put."""
+WRITES = {"SLOT", "DICT", "LIST", "CELL"}
+"""Kinds that may keep an old value."""
 
 
 def in_row(number: int) -> int:
@@ -36,11 +38,12 @@ def in_row(number: int) -> int:
 
 
 def place() -> str:
-    """The function ``place``: follows steps; a new reference to the function's value.
+    """The function ``place``: follows steps, and leaves a new reference to the function's value.
 
-    ``%scratch`` is room for the arguments of calls. Null is left at ``%result`` for an error.
+    Its parameters are the steps, the row, room for the arguments of calls, where is written in the
+    old values (its address), and where the result is left: null for an error.
     """
-    c = Steps("place", ["ptr %first", "ptr %row", "ptr %found", "ptr %scratch", "ptr %result"])
+    c = Steps("place", ["ptr %first", "ptr %row", "ptr %scratch", "ptr %old", "ptr %result"])
     f, op, do = c.f, c.op, c.do
     c.steps("%first", STEPS)
 
@@ -55,24 +58,18 @@ def place() -> str:
     def value(i: int) -> str:
         return decoded(op(f"getelementptr i64, ptr {c.step}, i64 {1 + i}"))
 
-    def values(first: int, use: str) -> str:
-        """Do ``use`` with %value and %i for all operands from ``first`` on; how many they are."""
-        n = op(f"sub i64 {c.operand(0, 'i64')}, {1 + first}")
-        start = op(f"getelementptr i64, ptr {c.step}, i64 {1 + first}")
-        with f.loop("0", n) as i:
-            x = decoded(op(f"getelementptr i64, ptr {start}, i64 {i}"))
-            if use == "scratch":
-                do(f"store ptr {x}, ptr {op(f'getelementptr ptr, ptr %scratch, i64 {i}')}")
-            else:
-                c.call("Py_IncRef", x)  # for the tuple
-                c.call("PyTuple_SetItem", use, i, x)
-        return n
-
     def put(i: int, x: str) -> None:
         """Put ``x``, a new reference, into the row, at the number that operand ``i`` is."""
         c.need(op(f"icmp ne ptr {x}, null"))
         at = op(f"getelementptr ptr, ptr %row, i64 {c.operand(i, 'i64')}")
         do(f"store ptr {x}, ptr {at}")
+
+    def keep(x: str) -> None:
+        """``x``, a reference of our own or null, is an old value."""
+        with f.when(op(f"icmp ne ptr {x}, null")):
+            at = op("load ptr, ptr %old")
+            do(f"store ptr {x}, ptr {at}")
+            do(f"store ptr {op(f'getelementptr ptr, ptr {at}, i64 1')}, ptr %old")
 
     def need_done(status: str) -> None:
         c.need_equal(status, "0", "i32")
@@ -87,33 +84,50 @@ def place() -> str:
         put(1, c.call("PyType_GenericAlloc", c.operand(0), "0"))
     with c.kind("TUPLE"):  # to, values...
         n = op(f"sub i64 {c.operand(0, 'i64')}, 3")
-        x = c.call("PyTuple_New", n)
-        put(1, x)
-        values(2, x)
+        new = c.call("PyTuple_New", n)
+        put(1, new)
+        start = op(f"getelementptr i64, ptr {c.step}, i64 3")
+        with f.loop("0", n) as i:
+            x = decoded(op(f"getelementptr i64, ptr {start}, i64 {i}"))
+            c.call("Py_IncRef", x)  # for the tuple
+            c.call("PyTuple_SetItem", new, i, x)
     with c.kind("CALL"):  # to, what, arguments...
-        n = values(3, "scratch")
+        n = op(f"sub i64 {c.operand(0, 'i64')}, 4")
+        start = op(f"getelementptr i64, ptr {c.step}, i64 4")
+        with f.loop("0", n) as i:
+            x = decoded(op(f"getelementptr i64, ptr {start}, i64 {i}"))
+            do(f"store ptr {x}, ptr {op(f'getelementptr ptr, ptr %scratch, i64 {i}')}")
         put(1, c.call("PyObject_Vectorcall", value(2), "%scratch", n, "null"))
-    with c.kind("UNLESS"):  # number of a found object, value, words to skip if it is that
-        old = c.word("%found", c.operand(0, "i64"), "ptr")
-        is_old = op(f"icmp eq ptr {old}, {value(1)}")
-        words = op(f"select i1 {is_old}, i64 {c.operand(2, 'i64')}, i64 0")
+    with c.kind("UNLESS"):  # an output, words to skip if it is in its place already
+        is_there = op(f"icmp eq ptr {value(0)}, null")
+        words = op(f"select i1 {is_there}, i64 {c.operand(1, 'i64')}, i64 0")
         c.after = op(f"getelementptr i64, ptr {c.after}, i64 {words}")
     with c.kind("APPEND"):  # list, value
         need_done(c.call("PyList_Append", value(0), value(1)))
     with c.kind("SLOT"):  # container, offset, value
-        x, new = value(0), value(2)
-        at = op(f"getelementptr i8, ptr {x}, i64 {c.operand(1, 'i64')}")
-        old = op(f"load ptr, ptr {at}")
-        c.call("Py_IncRef", new)
-        do(f"store ptr {new}, ptr {at}")
-        c.call("Py_DecRef", old)  # may be null
+        at = op(f"getelementptr i8, ptr {value(0)}, i64 {c.operand(1, 'i64')}")
+        x, before = value(2), op(f"load ptr, ptr {at}")
+        with f.when(op(f"icmp ne ptr {x}, {before}")):
+            c.call("Py_IncRef", x)
+            do(f"store ptr {x}, ptr {at}")
+            keep(before)
     with c.kind("DICT"):  # container, key, value
-        need_done(c.call("PyDict_SetItem", value(0), value(1), value(2)))
+        container, key = value(0), value(1)
+        before = c.call("PyDict_GetItemWithError", container, key)
+        c.call("Py_IncRef", before)  # may be null
+        keep(before)
+        need_done(c.call("PyDict_SetItem", container, key, value(2)))
     with c.kind("LIST"):  # container, number, value
-        x, new = value(0), value(2)
-        c.call("Py_IncRef", new)  # for the list
-        need_done(c.call("PyList_SetItem", x, c.operand(1, "i64"), new))
+        container, i, x = value(0), c.operand(1, "i64"), value(2)
+        before = c.call("PyList_GetItem", container, i)
+        c.need(op(f"icmp ne ptr {before}, null"))
+        c.call("Py_IncRef", before)
+        keep(before)
+        c.call("Py_IncRef", x)  # for the list
+        need_done(c.call("PyList_SetItem", container, i, x))
     with c.kind("CELL"):  # container, value
-        need_done(c.call("PyCell_Set", value(0), value(1)))
+        container = value(0)
+        keep(c.call("PyCell_Get", container))
+        need_done(c.call("PyCell_Set", container, value(1)))
     f.label("no")
     return c.text()

@@ -27,6 +27,7 @@ ACCESSORS = {
 """Looks from a place to another, by a function of Python's that returns a borrowed reference."""
 
 API = {
+    "PyCell_Get": "ptr (ptr)",
     "PyCell_Set": "i32 (ptr, ptr)",
     "PyCFunction_GetFunction": "ptr (ptr)",
     "PyContextVar_Get": "i32 (ptr, ptr, ptr)",
@@ -156,16 +157,3 @@ def numbered(kinds: Mapping[str, int | None], name: str, *operands: int) -> list
     else:
         assert number == len(operands), name
     return words
-
-
-def python_function(name: str, inner: str) -> str:
-    """What Python calls: (self, arguments, their number) to a new reference, null for an error."""
-    return f"""
-define ptr @{name}(ptr %self, ptr %args, i64 %n) #0 {{
-  %result = alloca ptr
-  store ptr null, ptr %result
-  call void @{inner}(ptr %self, ptr %args, ptr %result)
-  %x = load ptr, ptr %result
-  ret ptr %x
-}}
-"""

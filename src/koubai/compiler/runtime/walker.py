@@ -36,11 +36,11 @@ import numpy as np
 
 from koubai.compiler.interpret import observer
 from koubai.compiler.runtime import driver, jit, layouts, looking
-from koubai.compiler.runtime.calling import call
+from koubai.compiler.runtime.calling import ARGUMENTS, CALL, called
 from koubai.compiler.runtime.looking import LOOKS, walk
 from koubai.compiler.runtime.once import once
 from koubai.compiler.runtime.placing import place
-from koubai.compiler.runtime.steps import API, SIGNATURES, SLOTS, numbered, python_function
+from koubai.compiler.runtime.steps import API, SIGNATURES, SLOTS, numbered
 
 NO = object()
 """What a native call returns if the world is another one."""
@@ -81,8 +81,8 @@ def _library() -> Any:
             "declare i64 @perform(ptr, ptr, ptr, i64)",
             walk(),
             place(),
-            call(),
-            python_function("call", "called"),
+            called(),
+            CALL,
             'attributes #0 = { nounwind "no-builtins" }',
         ]
     )
@@ -145,14 +145,30 @@ class Program:
     entry: driver.Entry | None
 
 
+@dataclass(frozen=True)
+class Placing:
+    """How results are placed, see placing.py.
+
+    Attributes:
+        words: the steps.
+        made: how many values are made.
+        writes: how many steps may keep an old value.
+        runs_python: whether one may run Python's code.
+    """
+
+    words: Sequence[int]
+    made: int
+    writes: int
+    runs_python: bool
+
+
 def caller(
     looks: Sequence[int],
     places: int,
     arrays: int,
     others: int,
     program: Program,
-    placing: Sequence[int],
-    row: int,
+    placing: Placing,
     kept: list[Any],
 ) -> Any:
     """The function ``call(function, args, kwargs)``: looks, runs the program, and places results.
@@ -163,16 +179,13 @@ def caller(
         looks: the steps of the walk, as words.
         places: how many places they use.
         arrays, others: how many results they take.
-        placing: the steps that place results, as words.
-        row: how many values are in the row: the outputs, the others, and what is made.
         kept: objects that the words refer to by address.
     """
     bits = max(3, (2 * places).bit_length())
-    row = max(row, 8)  # there is as much room for the arguments of a call
     head = [0] * looking.FIRST
     body = [*looks, *numbered(LOOKS, "DONE")]
     parts = {
-        looking.PLACING: len(placing),
+        looking.PLACING: len(placing.words),
         looking.PLACES: places,
         looking.FOUND: arrays + others,
         looking.EXTENTS: 2 * arrays,
@@ -187,7 +200,9 @@ def caller(
         looking.ARRAYS: arrays,
         looking.OTHERS: others,
         looking.OUTPUTS: program.outputs,
-        looking.ROW: row,
+        looking.OWNED: program.outputs + placing.made,
+        looking.ROOM: program.outputs + placing.made + others + ARGUMENTS + placing.writes,
+        looking.HOLDS: placing.runs_python,
         looking.PROGRAM: program.entry.description.ctypes.data if program.entry else 0,
         looking.RUN: id(program.run),
         looking.OBSERVER: id(observer),
@@ -195,7 +210,7 @@ def caller(
     for number, word in counts.items():
         head[number] = word
     table = np.zeros(size, np.uint64)
-    words = [*head, *body, *placing]
+    words = [*head, *body, *placing.words]
     table[: len(words)] = words
     make = _python(
         "PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object

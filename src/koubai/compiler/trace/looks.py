@@ -275,6 +275,15 @@ class Looks:
             return Storage("LIST", place, key)
         return Storage("CELL", place, 0) if isinstance(container, Cell) else None
 
+    def has_plain_keys(self, number: int) -> bool:
+        """Whether no key of container ``number``, a dict, has a ``__hash__`` of the user's."""
+        container = self._owners[number][0]
+        if isinstance(container, Globals):
+            mapping = container.mapping
+        else:
+            mapping = container.dict if isinstance(container, Attributes) else container.owner
+        return all(type(key) in (*_BY_VALUE, type(None)) for key in mapping)
+
     def owner(self, number: int) -> int:
         """The place of the object that has container ``number``."""
         container, place, _ = self._owners[number]
