@@ -26,7 +26,10 @@ ARGUMENTS = 8
 """So many may a step CALL have."""
 _SHORT = 128  # words for which there is room on the stack
 
-CALL = f"""
+FUNCTION, SHORTCUTS = 16, 24
+"""Where a compiled function has its function, and its list of shortcuts."""
+
+_CALL = f"""
 ; The Python function call(function, args, kwargs) of a table.
 define ptr @call(ptr %self, ptr %args, i64 %n) #0 {{
   %result = alloca ptr
@@ -43,6 +46,60 @@ define ptr @call(ptr %self, ptr %args, i64 %n) #0 {{
   ret ptr %x
 }}
 """
+
+_CALL_OBJECT = f"""
+; What calls a compiled function: each of its shortcuts; and, if none is for this world, Python.
+define ptr @call_object(ptr %self, ptr %args, ptr %kwargs.or.null) #0 {{
+  %result = alloca ptr
+  %all = alloca [3 x ptr]
+  %none = icmp eq ptr %kwargs.or.null, null
+  %kwargs = select i1 %none, ptr @no_names, ptr %kwargs.or.null
+  %function.p = getelementptr i8, ptr %self, i64 {FUNCTION}
+  %function = load ptr, ptr %function.p
+  %shortcuts.p = getelementptr i8, ptr %self, i64 {SHORTCUTS}
+  %shortcuts = load ptr, ptr %shortcuts.p
+  %empty = icmp eq ptr %shortcuts, null
+  br i1 %empty, label %python, label %begin
+begin:
+  %n.p = getelementptr i8, ptr %shortcuts, i64 {layouts.SIZE}
+  %n = load i64, ptr %n.p
+  %items.p = getelementptr i8, ptr %shortcuts, i64 {layouts.ITEMS}
+  %items = load ptr, ptr %items.p
+  br label %head
+head:
+  %i = phi i64 [ 0, %begin ], [ %following, %next ]
+  %more = icmp slt i64 %i, %n
+  br i1 %more, label %try, label %python
+try:
+  store ptr null, ptr %result
+  %shortcut.p = getelementptr ptr, ptr %items, i64 %i
+  %shortcut = load ptr, ptr %shortcut.p
+  %array = call ptr @PyCFunction_GetSelf(ptr %shortcut)
+  %table.p = getelementptr i8, ptr %array, i64 {layouts.DATA}
+  %table = load ptr, ptr %table.p
+  call void @called(ptr %table, ptr %function, ptr %args, ptr %kwargs, ptr %result)
+  %value = load ptr, ptr %result
+  %is.no = icmp eq ptr %value, @no
+  br i1 %is.no, label %next, label %end
+next:
+  call void @Py_DecRef(ptr %value)
+  %following = add i64 %i, 1
+  br label %head
+end:
+  ret ptr %value
+python:
+  %names = select i1 %none, ptr @_Py_NoneStruct, ptr %kwargs
+  store ptr %self, ptr %all
+  %all.1 = getelementptr ptr, ptr %all, i64 1
+  store ptr %args, ptr %all.1
+  %all.2 = getelementptr ptr, ptr %all, i64 2
+  store ptr %names, ptr %all.2
+  %x = call ptr @PyObject_VectorcallMethod(ptr @by_python, ptr %all, i64 3, ptr null)
+  ret ptr %x
+}}
+"""
+
+CALLS = _CALL, _CALL_OBJECT
 
 
 def called() -> str:

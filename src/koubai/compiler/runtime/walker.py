@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ import numpy as np
 
 from koubai.compiler.interpret import observer
 from koubai.compiler.runtime import driver, jit, layouts, looking
-from koubai.compiler.runtime.calling import ARGUMENTS, CALL, called
+from koubai.compiler.runtime.calling import ARGUMENTS, CALLS, called
 from koubai.compiler.runtime.looking import LOOKS, walk
 from koubai.compiler.runtime.once import once
 from koubai.compiler.runtime.placing import place
@@ -44,15 +45,17 @@ from koubai.compiler.runtime.steps import API, SIGNATURES, SLOTS, numbered
 
 NO = object()
 """What a native call returns if the world is another one."""
+_NO_NAMES: dict[str, Any] = {}
+_BY_PYTHON = sys.intern("call_by_python")
 
 
 @functools.cache
-def _python(name: str, *types: Any) -> Any:
+def python(name: str, *types: Any) -> Any:
     """A function of Python's, for types of result and arguments of our own."""
     return ctypes.PYFUNCTYPE(*types)((name, ctypes.pythonapi))
 
 
-def _address(name: str) -> int:
+def _address_of(name: str) -> int:
     address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
     assert address is not None
     return address
@@ -62,10 +65,11 @@ def _address(name: str) -> int:
 def _library() -> Any:
     from koubai.compiler.runtime.jit import compile_text  # when first used, as import is slow
 
-    slot = _python("PyType_GetSlot", ctypes.c_void_p, ctypes.py_object, ctypes.c_int)
-    imports = {name: _address(name) for name in API}
+    slot = python("PyType_GetSlot", ctypes.c_void_p, ctypes.py_object, ctypes.c_int)
+    imports = {name: _address_of(name) for name in API}
     imports |= {name: slot(kind, number) for name, (kind, number, _) in SLOTS.items()}
-    objects = {"_Py_NoneStruct": None, "PyLong_Type": int, "PyUnicode_Type": str, "no": NO}
+    objects: dict[str, Any] = {"_Py_NoneStruct": None, "PyLong_Type": int, "PyUnicode_Type": str}
+    objects |= {"no": NO, "no_names": _NO_NAMES, "by_python": _BY_PYTHON}
     imports |= {name: id(x) for name, x in objects.items()}
     imports["perform"] = driver.perform()
     declarations = [
@@ -82,11 +86,16 @@ def _library() -> Any:
             walk(),
             place(),
             called(),
-            CALL,
+            *CALLS,
             'attributes #0 = { nounwind "no-builtins" }',
         ]
     )
-    return compile_text(text, ["call"], imports)
+    return compile_text(text, ["call", "call_object"], imports)
+
+
+def address(name: str) -> int:
+    """Where ``call`` or ``call_object`` begins, see calling.py."""
+    return int(_library().addresses[name])
 
 
 class _Method(ctypes.Structure):
@@ -103,7 +112,7 @@ class _Method(ctypes.Structure):
 @once
 def _method() -> _Method:
     fastcall = 0x80
-    return _Method(b"call", _library().addresses["call"], fastcall, None)
+    return _Method(b"call", address("call"), fastcall, None)
 
 
 @functools.cache
@@ -118,14 +127,14 @@ def available() -> bool:
 
 def c_function(x: Any) -> int:
     """The address of what a built-in function or method runs."""
-    return int(_python("PyCFunction_GetFunction", ctypes.c_void_p, ctypes.py_object)(x))
+    return int(python("PyCFunction_GetFunction", ctypes.c_void_p, ctypes.py_object)(x))
 
 
 def dict_of(x: Any) -> Any:
     """The ``__dict__`` of ``x`` as the walk finds it; None if it has none."""
     types = (ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
     try:
-        return _python("PyObject_GenericGetDict", *types)(x, None)
+        return python("PyObject_GenericGetDict", *types)(x, None)
     except AttributeError:
         return None
 
@@ -212,7 +221,7 @@ def caller(
     table = np.zeros(size, np.uint64)
     words = [*head, *body, *placing.words]
     table[: len(words)] = words
-    make = _python(
+    make = python(
         "PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object
     )
     # The last one is for the name of a module, and keeps alive whatever is there.
