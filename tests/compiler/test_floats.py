@@ -235,7 +235,7 @@ def test_scalars_of_numpys_and_floats_run_natively() -> None:
     for a in (0.5, 0.25, -3.0, 1e30):
         box.a, box.b, box.c, box.n = a, np.float64(a), np.float32(a / 2), np.int8(int(a % 7))
         np.testing.assert_allclose(compiled.function(X), compiled(X), rtol=1e-15)
-    (_, entry), *_ = compiled.cache.shortcuts
+    *_, entry = compiled.cache.compiled.values()
     inputs = [X, box.b, box.c, box.n, box.a]
     assert entry.native is not None
     assert entry.native.entry.call(inputs) is not None

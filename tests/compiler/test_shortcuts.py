@@ -6,6 +6,7 @@ That a shortcut notices every change is what the whole of test_guards.py holds: 
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import gc
 import pickle
@@ -26,6 +27,8 @@ from koubai import Function, Variable, nn, optim
 from koubai.book import TwoLayerNet
 from koubai.compiler import compiled as compiled_module
 from koubai.compiler.runtime import layouts, walker
+from koubai.compiler.runtime.placing import STEPS
+from koubai.compiler.runtime.steps import numbered
 from koubai.compiler.trace.world import World
 
 X = np.arange(1.0, 4.0)
@@ -218,7 +221,7 @@ def test_state_is_named() -> None:
     compiled = koubai.compile(step)
     for i in range(2):
         compiled(*batch(i))
-    (_, entry), *_ = compiled.cache.shortcuts
+    *_, entry = compiled.cache.compiled.values()
     world = World(step, batch(0), {})
     pairs = {world.paths[i]: o for i, o in entry.results.state}
     assert len(pairs) == len(set(pairs.values())) == 4 * 3 + 1  # data, m, v; and t
@@ -444,14 +447,14 @@ def test_reference_counts() -> None:
     for _ in range(100):
         compiled(X, 2.0, flag=True)
     assert references(*world) == before
-    look = compiled.cache.shortcuts[0][0].look
+    look = compiled.shortcuts[0]
     for args in ((X, 3.0), (X[:2], 2.0), (X, 2.0, 1), (X,)):
         for _ in range(100):
-            assert look(compiled.function, args, {"flag": True}) is None
+            assert look(compiled.function, args, {"flag": True}) is walker.NO
     del args
     net.params["new"] = 1
     for _ in range(100):
-        assert look(compiled.function, (X, 2.0), {"flag": True}) is None
+        assert look(compiled.function, (X, 2.0), {"flag": True}) is walker.NO
     assert references(*world) == before
 
 
@@ -503,6 +506,124 @@ def test_objects_that_are_gone() -> None:
         del box
 
 
+class Box:
+    """Anything."""
+
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("held", [False, True])
+def test_old_values_are_let_go_when_all_is_assigned(only_shortcuts: Any, held: bool) -> None:
+    """Their finalizers see the new state, may call the function again, and empty the world.
+
+    Whether the state is written in place, or somebody holds the arrays.
+    """
+    box: Any = Box(last=Box(x=X), items=[X, X + 1], table={"n": X}, n=X * 0)
+
+    def f(x: Any) -> Any:
+        box.n = box.n + x
+        box.last = Box(x=x + 1)
+        box.items[0] = box.items[0] + x
+        box.table["n"] = box.table["n"] * 2
+        box.items[1] = box.items[1] - x
+        return box.last, {"all": (x + 2, box)}
+
+    def state() -> Any:
+        return copy.deepcopy((box.n, *box.items, box.table["n"]))
+
+    compiled = koubai.compile(f)
+    for _ in range(3):
+        compiled(X)
+    only_shortcuts()
+    seen: list[Any] = []
+
+    def look(_: Any) -> None:
+        seen.append(state())
+        seen.append(compiled(X)[0].x)
+        seen.append(state())
+        box.items[:] = []
+        box.table.clear()
+
+    n, first, second, table = state()
+    kept = [box.n, *box.items, box.table["n"]] if held else []
+    when_gone = weakref.ref(box.last, look)
+    last, made = compiled(X)
+    assert when_gone() is None
+    once = n + X, first + X, second - X, table * 2
+    twice = n + 2 * X, first + 2 * X, second - 2 * X, table * 4
+    assert_same(seen, [once, X + 1, twice])
+    assert_same((last.x, made["all"][0], box.items, box.table), (X + 1, X + 2, [], {}))
+    if held:
+        assert_same(kept, [n, first, second, table])
+
+
+@pytest.mark.native
+def test_the_collector_in_between() -> None:
+    """It may run whenever something is made, and run code that calls the function and changes."""
+    box = SimpleNamespace(n=np.zeros(3))
+
+    def f(x: Any) -> Any:
+        box.n = box.n + x
+        return Variable(box.n * 2), (Variable(x), [x + 1])
+
+    compiled, inside = koubai.compile(f), []
+
+    def on_collection(phase: str, info: Any) -> None:
+        if phase == "stop" and not inside:
+            inside.append(True)
+            compiled(X)
+            inside.clear()
+            calls.append(1)
+
+    for _ in range(3):
+        compiled(X)
+    box.n, calls = np.zeros(3), []
+    threshold = gc.get_threshold()
+    gc.callbacks.append(on_collection)
+    gc.set_threshold(1, 1, 1)
+    try:
+        kept = [compiled(X) for _ in range(300)]
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(on_collection)
+    assert len(calls) > 100
+    assert_same(box.n, X * (300 + len(calls)))
+    assert all((made[0] == x.data + 1).all() for _, (x, made) in kept)
+    doubled = np.stack([y.data / 2 / X for y, _ in kept])
+    assert (np.diff(doubled, axis=0) >= 1).all()
+
+
+def test_an_error_after_another_shortcut_has_said_no(only_shortcuts: Any) -> None:
+    """It is raised, by the shortcut that is for this world."""
+    f = koubai.compile(lambda x, i: x[i])
+    for i in (np.array(0), np.array([0, 1])):
+        f(X, i)
+    only_shortcuts()
+    counts = references(walker.NO)
+    for _ in range(100):
+        with pytest.raises(IndexError):
+            f(X, np.array(7))
+    assert_same(f(X, np.array(1)), X[1])
+    after = references(walker.NO)
+    assert after == counts
+
+
+def test_it_is_called_like_any_function() -> None:
+    """By position, by name, with what an object of another class passes on; or not at all."""
+    f = koubai.compile(lambda x, *rest, k=1.0, **more: (x * k, rest, sorted(more)))
+    for _ in range(3):
+        for args, kwargs in (((X,), {}), ((X, 1), {"k": 2.0}), ((), {"x": X, "b": 1, "a": 2})):
+            assert_same(f(*args, **kwargs), f.function(*args, **kwargs))
+            assert_same(functools.partial(f, *args)(**kwargs), f.function(*args, **kwargs))
+        assert_same(list(map(f, [X, X + 1])), list(map(f.function, [X, X + 1])))
+    with pytest.raises(TypeError):
+        f()
+    with pytest.raises(AttributeError):
+        object.__new__(type(f))(X)
+
+
 def test_threads() -> None:
     """Calls in several threads, with programs that run Python code in between."""
     f = koubai.compile(lambda x, d: (x * d["a"], {"b": x + d["a"]}))
@@ -541,19 +662,31 @@ def test_without_shortcuts(monkeypatch: Any) -> None:
     """Where native code can't look into objects, everything works the long way."""
     monkeypatch.setattr(walker, "available", lambda: False)
     compiled = agree(make_training, *[batch(i) for i in range(4)])
-    assert compiled.cache.shortcuts == []
+    assert compiled.shortcuts == []
     net, eager = Net(), Net()
     compiled = koubai.compile(net.step)
     for _ in range(3):
         actual, expected = compiled(X), eager.step(X)
         assert_same(expected["v"], actual["v"])
-    assert compiled.cache.shortcuts == []
+    assert compiled.shortcuts == []
 
 
 def native_look(world: World) -> Any:
-    """The native walk that a world's looks stand for."""
+    """The native walk that a world's looks stand for: the arrays that it sees; None for no."""
     assert world.looks.complete
-    return walker.looker(world.looks.words, world.looks.places, len(world.arrays), 0)
+    seen: list[Any] = []
+
+    def run(arrays: list[Any]) -> list[Any]:
+        seen.append(arrays)
+        return []
+
+    looks = world.looks
+    placing = walker.Placing(numbered(STEPS, "DONE", id(None)), 0, 0, False)
+    call = walker.caller(
+        *(looks.words, looks.places, len(world.arrays), 0),
+        *(walker.Program(run, 0, None), placing, looks.kept),
+    )
+    return lambda *args: None if call(*args) is walker.NO else seen.pop()
 
 
 def test_random_worlds_are_seen_alike() -> None:
@@ -576,6 +709,6 @@ def test_random_worlds_are_seen_alike() -> None:
             seen = look(f, (world,), {})
             assert (seen is not None) == (after.key == before.key), f"seed {seed}"
             if seen is not None:
-                assert all(a is b for a, b in zip(seen[0], after.arrays, strict=True)), seed
+                assert all(a is b for a, b in zip(seen, after.arrays, strict=True)), seed
             answers.append(seen is not None)
     assert 100 < sum(answers) < 500

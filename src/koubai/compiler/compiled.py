@@ -27,6 +27,8 @@ from koubai.compiler import reasons
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
 from koubai.compiler.program import Program, verify
+from koubai.compiler.runtime import walker
+from koubai.compiler.runtime.called import Called, call_natively
 from koubai.compiler.runtime.native import NativeProgram, native_program
 from koubai.compiler.shortcut import Shortcut, shortcut
 from koubai.compiler.trace.repeatable import repeated_run
@@ -76,6 +78,12 @@ class Compiled:
             return self.results.owned(interpret(self.program, arrays), arrays)
         return self.native.run(arrays)
 
+    def called(self) -> walker.Program:
+        """As native code calls it."""
+        native = self.native
+        entry = native.entry if native is not None and not native.later else None
+        return walker.Program(self.run, self.results.count, entry)
+
 
 class Floats:
     """The floats of worlds that are equal but for their numbers: which of them are inputs.
@@ -115,13 +123,11 @@ class Cache:
         known: by the key of a world, its NumPy scalars that decide what is compiled: their values
             are part of the key too, as Python's numbers always are.
         floats: by the key of a world, without its floats.
-        shortcuts: for calls, the latest first.
     """
 
     compiled: dict[Any, Compiled] = field(default_factory=dict)
     known: dict[Any, set[int]] = field(default_factory=dict)
     floats: dict[Any, Floats] = field(default_factory=dict)
-    shortcuts: list[tuple[Shortcut, Compiled]] = field(default_factory=list)
 
     def known_in(self, world: World) -> list[int]:
         return sorted(self.known.get(world.key_without_gradients(), ()))
@@ -148,16 +154,20 @@ class Cache:
         return self.floats[key]
 
 
-class CompiledFunction:
+class CompiledFunction(Called):
     """What ``compile`` returns: it is called as the function that it was made from.
 
     Attributes:
         programs: the programs compiled so far, one for each structure of the world.
+        shortcuts: for calls, the latest first.
     """
+
+    __slots__ = ("__dict__", "__weakref__", "function", "shortcuts")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function = function
+        self.shortcuts: list[Shortcut] = []
         self.cache = Cache()
 
     @property
@@ -171,14 +181,13 @@ class CompiledFunction:
             return self
         bound = object.__new__(type(self))
         vars(bound).update(vars(self))
+        bound.shortcuts = self.shortcuts
         bound.function = bound.__wrapped__ = bind(owner, kind)  # type: ignore[attr-defined]
         return bound
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for way, compiled in self.cache.shortcuts:
-            if (found := way.look(self.function, args, kwargs)) is not None:
-                arrays, others = found
-                return way.place(compiled.run(arrays), arrays, others)
+    def call_by_python(self, args: Any, kwargs: dict[str, Any] | None) -> Any:
+        """A call for which there is no shortcut."""
+        kwargs = kwargs or {}
         if tracing.get():  # called by a function that is being compiled: a part of it
             return self.function(*args, **kwargs)
         while True:
@@ -270,10 +279,11 @@ class CompiledFunction:
         world = World(self.function, args, kwargs)
         compiled = self._compiled_for(world, args, kwargs)
         if compiled.shortcuts < SHORTCUTS:
-            way = shortcut(world, compiled.results, compiled.known)
+            way = shortcut(world, compiled.results, compiled.known, compiled.called())
             if way is not None:
                 compiled.shortcuts += 1
-                self.cache.shortcuts.insert(0, (way, compiled))
+                self.shortcuts.insert(0, way)
+                call_natively(CompiledFunction)
         return compiled.results.place(compiled.run(world.arrays), world)
 
     def _compiled_for(self, world: World, args: Any, kwargs: dict[str, Any]) -> Compiled:

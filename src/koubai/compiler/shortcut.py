@@ -1,35 +1,39 @@
 """A shortcut: one call of a compiled function without a walk through its world by Python.
 
 ``World`` and ``Results`` say what a call means. A shortcut is made from what they found in one
-call, and does the same for worlds of exactly that structure, some hundred times as fast:
+call, and does the same for worlds of exactly that structure, some hundred times as fast. It is one
+native function (runtime/walker.py), of the function, its arguments and its keyword arguments, which
 
-    look(function, args, kwargs)      native: the arrays, and the containers that are assigned to;
-                                      or None, and the call takes the long way
-    place(outputs, arrays, others)    puts the outputs where they belong; returns the function's
-                                      value: Python code that is generated for it, and native code
-                                      for what is assigned
+1. looks at the world; if it is another one, the value is ``NO``, and the call takes the long way,
+2. runs the program on the arrays that it has found,
+3. makes the value and puts the outputs where they belong: a list of steps that is written here.
 
-    def place(outputs, arrays, others):
-        m0 = new(Variable)
-        m0._data = outputs[17]
-        m0._creator = ended(m0)
-        write(outputs, arrays, others)
-        return m0
+    def step(x):                NEW Variable 15         value 15 in the row: what is returned
+        loss = ...              SLOT 15 24 13           its array: output 13
+        p.data = p.data - ...   UNLESS 0 4              if output 0 was not written into p's array:
+        return loss             SLOT 16 24 0            it is put into object 16, p
+                                DONE 15
 
 Whatever is seldom met (a deleted key, a class attribute that is assigned) has no shortcut.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from koubai.compiler.primitives import PRIMITIVES
-from koubai.compiler.runtime import walker
+from koubai.compiler.runtime import layouts, walker
+from koubai.compiler.runtime.calling import ARGUMENTS
+from koubai.compiler.runtime.placing import MAKES, STEPS, WRITES, in_row
+from koubai.compiler.runtime.steps import numbered
 from koubai.compiler.trace.contents import containers
-from koubai.compiler.trace.graph import ended
+from koubai.compiler.trace.graph import END
 from koubai.compiler.trace.looks import Looks
 from koubai.compiler.trace.results import (
     Blueprint,
@@ -49,48 +53,42 @@ from koubai.compiler.trace.results import (
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
 
-
-class Shortcut:
-    """See above.
-
-    Attributes:
-        look, place: see above.
-        kept: what the native code refers to by address.
-    """
-
-    def __init__(
-        self, look: Callable[..., Any], place: Callable[..., Any], kept: list[Any]
-    ) -> None:
-        self.look, self.place, self.kept = look, place, kept
+Shortcut = Callable[[Any, Any, dict[str, Any]], Any]
+"""Of the function, its arguments and its keyword arguments: see above."""
 
 
-def shortcut(world: World, results: Results, known: Collection[int]) -> Shortcut | None:
+def shortcut(
+    world: World, results: Results, known: Collection[int], program: walker.Program
+) -> Shortcut | None:
     """A shortcut for calls with worlds like ``world``; None if there can't be one.
 
     Args:
         world: one that the program is for, before it has run.
         results: what becomes of the program's outputs.
         known: the inputs that are numbers of NumPy's for whose values it was compiled.
+        program: what is run.
     """
     looks = world.looks
     if not looks.complete or results.deleted or results.orders:
         return None
-    others = _Others(looks)
-    code = _Placer(world, results, others)
-    if not looks.complete or not code.complete:
+    placing = _Placing(world, results)
+    if not looks.complete or not placing.complete:
         return None
     for i in known:
         looks.bits(looks.arrays[i], world.arrays[i])
     # Arrays are results of the walk already.
     for i in range(len(world.arrays) - len(world.varied), len(world.arrays)):
         looks.take(looks.arrays[i], i)
-    for i, place in enumerate(others.places):
+    for i, place in enumerate(placing.others):
         looks.take(place, len(world.arrays) + i)
     _look_at_memory(looks, results, world)
     if not looks.complete:
         return None
-    look = walker.looker(looks.words, looks.places, len(world.arrays), len(others.places))
-    return Shortcut(look, code.function(), looks.kept)
+    found: Shortcut = walker.caller(
+        *(looks.words, looks.places, len(world.arrays), len(placing.others)),
+        *(program, placing.finished(), looks.kept),
+    )
+    return found
 
 
 def _look_at_memory(looks: Looks, results: Results, world: World) -> None:
@@ -105,158 +103,199 @@ def _look_at_memory(looks: Looks, results: Results, world: World) -> None:
             looks.apart(i, [j for j in arrays if j != i])
 
 
-class _Others:
-    """The objects, besides arrays, that placing needs, by the places where the looks find them."""
+@dataclass(frozen=True)
+class _Value:
+    """A value in the row: number ``number`` of the outputs, the others, or what is made."""
 
-    def __init__(self, looks: Looks) -> None:
-        self.looks = looks
-        self.places: list[int] = []
-
-    def number(self, place: int) -> int:
-        if place not in self.places:
-            self.places.append(place)
-        return self.places.index(place)
-
-    def owner(self, container: int) -> str:
-        """Code for the object that has this container."""
-        return f"others[{self.number(self.looks.owner(container))}]"
+    part: str
+    number: int
 
 
-class _Placer:
-    """The text of ``place``, and what it refers to.
+_Operand = int | _Value
+
+
+class _Placing:
+    """The steps that place results, see runtime/placing.py.
 
     Attributes:
-        complete: whether there can be one.
+        others: the objects of the world that are needed, by the places where the looks find them.
+        complete: whether native code can do it.
     """
 
-    def __init__(self, world: World, results: Results, others: _Others) -> None:
-        self.others = others
-        self.names: dict[str, Any] = {"copyto": np.copyto, "ended": ended, "fill": _fill_all}
-        self.names |= {"new": object.__new__, "put": dict.__setitem__}
-        self.lines: list[str] = []
+    def __init__(self, world: World, results: Results) -> None:
+        self.looks, self.world, self.results = world.looks, world, results
+        self.others: list[int] = []
         self.complete = True
-        for n, view in enumerate(results.views):
-            run = self._name(PRIMITIVES[view.op].run)
-            inputs = "".join(f"{self.code(x)}, " for x in view.inputs)
-            self.lines.append(f"v{n} = {run}({inputs}**{self._name(view.params)})")
-        for n, blueprint in enumerate(results.blueprints):
-            self.lines.append(f"m{n} = {self._empty(blueprint)}")
-        for n, blueprint in enumerate(results.blueprints):
-            self._fill(f"m{n}", blueprint)
-        value = self.code(results.value)
-        self.lines.append(f"value = {value}")
-        self._assign(world, results)
+        self._steps: list[tuple[str, tuple[_Operand, ...]]] = []
+        self._made = 0
+        self._runs_python = False
+        self._views: list[_Value] = []
+        for view in results.views:
+            run = functools.partial(PRIMITIVES[view.op].run, **view.params)
+            self._views.append(self._call(run, *map(self._value, view.inputs)))
+        self._objects = [self._empty(blueprint) for blueprint in results.blueprints]
+        for made, blueprint in zip(self._objects, results.blueprints, strict=True):
+            self._fill(made, blueprint)
+        value: _Operand = self._value(results.value)
+        self._assign()
         for i in results.computed:
-            owner = others.owner(i)
-            self.lines.append(f"{owner}._creator = ended({owner})")
+            self._set_creator(self._owner(i), END)
+        self._step("DONE", value)
 
-    def function(self) -> Callable[..., Any]:
-        body = "\n    ".join([*self.lines, "return value"])
-        exec(f"def place(outputs, arrays, others):\n    {body}", self.names)
-        place: Callable[..., Any] = self.names["place"]
-        return place
+    def finished(self) -> walker.Placing:
+        made = self.results.count
+        first = {"outputs": 0, "made": made, "others": made + self._made}
+        words = []
+        for name, operands in self._steps:
+            numbers = [
+                x if isinstance(x, int) else in_row(first[x.part] + x.number) for x in operands
+            ]
+            if name in MAKES:
+                numbers[MAKES[name]] //= 2  # where to, not a value
+            words += numbered(STEPS, name, *numbers)
+        writes = sum(name in WRITES for name, _ in self._steps)
+        return walker.Placing(words, self._made, writes, self._runs_python)
 
-    def _name(self, x: Any) -> str:
-        name = f"c{len(self.names)}"
-        self.names[name] = x
-        return name
+    def _step(self, name: str, *operands: _Operand) -> None:
+        self._steps.append((name, operands))
 
-    def code(self, recipe: Recipe) -> str:
-        """An expression for what the recipe makes."""
+    def _new(self) -> _Value:
+        self._made += 1
+        return _Value("made", self._made - 1)
+
+    def _call(self, what: Callable[..., Any], *arguments: _Operand) -> _Value:
+        """The value of a call, by Python."""
+        value = self._new()
+        self._runs_python = True
+        if len(arguments) > ARGUMENTS:
+            self.complete = False
+        self._step("CALL", value, self._constant(what), *arguments)
+        return value
+
+    def _constant(self, x: Any) -> int:
+        self.looks.kept.append(x)
+        return id(x)
+
+    def _other(self, place: int) -> _Value:
+        if place not in self.others:
+            self.others.append(place)
+        return _Value("others", self.others.index(place))
+
+    def _owner(self, container: int) -> _Value:
+        """The object that has this container."""
+        return self._other(self.looks.owner(container))
+
+    def _value(self, recipe: Recipe) -> _Operand:
+        """What the recipe makes."""
         match recipe:
             case Output(number, scalar):
-                return f"outputs[{number}]" + ("[()]" if scalar else "")
+                output = _Value("outputs", number)
+                return self._call(_scalar, output) if scalar else output
             case Float(number):
-                return f"outputs[{number}].item()"
+                return self._call(_item, _Value("outputs", number))
             case Input(number):
-                return f"arrays[{number}]"
+                return self._other(self.looks.arrays[number])
             case Viewed(number):
-                return f"v{number}"
+                return self._views[number]
             case Made(number):
-                return f"m{number}"
+                return self._objects[number]
             case Owner(number):
-                return self.others.owner(number)
+                return self._owner(number)
             case Tuple(kind, parts):
-                inside = "".join(f"{self.code(part)}, " for part in parts)
+                values = [self._value(part) for part in parts]
+                new = self._new()
+                self._step("TUPLE", new, *values)
                 if kind is tuple:
-                    return f"({inside})"
-                base = tuple if issubclass(kind, tuple) else frozenset
-                return f"{self._name(base.__new__)}({self._name(kind)}, ({inside}))"
-            case Constant(value):
-                return "None" if value is None else self._name(value)
+                    return new
+                base: Any = tuple if issubclass(kind, tuple) else frozenset
+                return self._call(functools.partial(base.__new__, kind), new)
+            case Constant(constant):
+                return self._constant(constant)
 
-    def _empty(self, blueprint: Blueprint) -> str:
+    def _empty(self, blueprint: Blueprint) -> _Value:
         kind = type(blueprint.empty)
-        if kind in (dict, list):
-            return f"{kind.__name__}()"
-        if kind is Variable:
-            return f"new({self._name(Variable)})"
-        return f"{self._name(empty_like)}({self._name(blueprint.empty)})"
+        if kind is not Variable:
+            return self._call(functools.partial(empty_like, blueprint.empty))
+        new = self._new()
+        self._step("NEW", self._constant(Variable), new)
+        return new
 
-    def _fill(self, made: str, blueprint: Blueprint) -> None:
+    def _fill(self, made: _Value, blueprint: Blueprint) -> None:
         kind = type(blueprint.empty)
         contents = [
-            [(key, self.code(key), self.code(value)) for key, value in items]
+            [(key, self._value(key), self._value(value)) for key, value in items]
             for items in blueprint.contents
         ]
         if kind is Variable:
-            for key, _, value in contents[0]:
-                assert isinstance(key, Constant)
-                self.lines.append(f"{made}.{key.value} = {value}")
+            for name, _, value in contents[0]:
+                assert isinstance(name, Constant)
+                self._set(made, name.value, value)
         elif kind is dict:
-            self.lines += [f"{made}[{key}] = {value}" for _, key, value in contents[0]]
+            for _, key, value in contents[0]:
+                self._step("DICT", made, key, value)
         elif kind is list:
-            self.lines += [f"{made}.append({value})" for _, _, value in contents[0]]
+            for *_, value in contents[0]:
+                self._step("APPEND", made, value)
         elif contents:
-            items = ", ".join(
-                "{" + ", ".join(f"{key}: {value}" for _, key, value in items) + "}"
-                for items in contents
-            )
-            self.lines.append(f"fill({made}, {items})")
+            mappings = []
+            for items in contents:
+                mappings.append(self._call(dict))
+                for _, key, value in items:
+                    self._step("DICT", mappings[-1], key, value)
+            self._call(_fill_all, made, *mappings)
         if issubclass(kind, Variable):
-            creator = f"ended({made})" if blueprint.computed else "None"
-            self.lines.append(f"{made}._creator = {creator}")
+            self._set_creator(made, END if blueprint.computed else None)
 
-    def _assign(self, world: World, results: Results) -> None:
-        was = {output: i for i, output in results.state}
-        values: list[str] = []
-        words: list[int] = []
-        count = results.count
-        # A key that is an object of the world is the one of this call.
-        by_python: list[str] = []
+    def _set(self, variable: _Operand, name: str, value: _Operand) -> None:
+        """Assign to a slot of a Variable."""
+        offset = layouts.slot_offset(vars(Variable)[name])
+        if offset is None:
+            self.complete = False
+        else:
+            self._step("SLOT", variable, offset, value)
+
+    def _set_creator(self, variable: _Operand, creator: Any) -> None:
+        self._set(variable, "_creator", self._constant(creator))
+
+    def _assign(self) -> None:
+        results = self.results
+        # A key that is an object of the world is the one of this call: these come last.
         dicts = {i for i, key, _ in results.assigned if not isinstance(key, Constant)}
+        late: list[tuple[_Operand, ...]] = []
+        writes: list[tuple[Recipe, str, tuple[_Operand, ...]]] = []
         for i, key, recipe in results.assigned:
-            value = self.code(recipe)
-            storage = world.looks.storage(i, key.value if isinstance(key, Constant) else None)
+            value = self._value(recipe)
+            storage = self.looks.storage(i, key.value if isinstance(key, Constant) else None)
             if storage is None:
                 self.complete = False
                 return
-            other = self.others.number(storage.place)
+            container, operand = self._other(storage.place), storage.operand
+            if storage.kind == "DICT" and not self.looks.has_plain_keys(i):
+                self._runs_python = True
             if i in dicts:
-                by_python.append(f"put(others[{other}], {self.code(key)}, {value})")
-                continue
-            number, input_ = count + len(values), -1
-            if isinstance(recipe, Output) and not recipe.scalar:
-                number, input_ = recipe.number, was.get(recipe.number, -1)
+                late.append((container, self._value(key), value))
+            elif storage.kind == "DICT":
+                writes.append((recipe, "DICT", (container, self._constant(operand), value)))
+            elif storage.kind == "CELL":
+                writes.append((recipe, "CELL", (container, value)))
             else:
-                values.append(value)
-            operand = storage.operand
-            if storage.kind == "DICT":
-                operand = id(operand)
-                self.others.looks.kept.append(storage.operand)
-            words += walker.write(storage.kind, number, input_, other, operand)
-        if values:
-            self.lines.append(f"values = [*outputs, {', '.join(values)}]")
+                writes.append((recipe, storage.kind, (container, operand, value)))
         for i in results.called:
             # As a call would: results of earlier calls keep what they need for their gradients.
-            self.lines.append(f"{self.others.owner(i)}._leave_snapshot()")
+            self._call(_leave_snapshot, self._owner(i))
         for i, output in results.written:
-            line = f"if outputs[{output}] is not arrays[{i}]: "
-            self.lines.append(line + f"copyto(arrays[{i}], outputs[{output}])")
-        if words:
-            self.names["write"] = walker.writer(words)
-            self.lines.append(f"write({'values' if values else 'outputs'}, arrays, others)")
-        self.lines += by_python
+            self._call(np.copyto, self._other(self.looks.arrays[i]), _Value("outputs", output))
+        state = {Output(output, False) for _, output in results.state}
+        for recipe, kind, operands in writes:
+            if recipe in state:
+                self._step("UNLESS", operands[-1], 1 + len(operands))
+            self._step(kind, *operands)
+        for operands in late:
+            self._step("DICT", *operands)
+
+
+_scalar, _item = operator.itemgetter(()), operator.methodcaller("item")
+_leave_snapshot = operator.methodcaller("_leave_snapshot")
 
 
 def _fill_all(x: Any, *contents: dict[Any, Any]) -> None:

@@ -51,6 +51,17 @@ def test_python_calls_do_not_grow_with_the_network() -> None:
     assert counts[0].total() < 20, counts[0]
 
 
+def test_a_step_calls_no_python() -> None:
+    """From the call to the loss and the new state there is machine code alone."""
+    training = deep(np.float32, 2)
+    step, batch = koubai.compile(training.step), training.batch(np.random.default_rng(0))
+    for _ in range(3):
+        step(*batch)
+    found = _calls_of(step, *batch)
+    del found["setprofile"]  # which ends the count
+    assert not found
+
+
 def _in_threads(*works: Callable[[], Any]) -> None:
     """Run ``works`` at once, with frequent switches; raise the first error."""
     errors: list[BaseException] = []

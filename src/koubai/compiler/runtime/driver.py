@@ -3,12 +3,12 @@
 A program is a row of steps, three words each: the function, its operands, and whether the error
 flag must be looked at after it. ``drive`` calls one after the other.
 
-``enter`` is what Python calls, with a list of arrays; it returns a list of arrays, with no Python
-between. It takes the addresses of the inputs, makes arrays for the outputs, and drives. An output
-that takes the place of an input is written into its array if nobody else holds that. A program is
-described by a row of words:
+``perform`` runs a program on a row of arrays, with no Python between: it takes the addresses of the
+inputs, makes arrays for the outputs, and drives. An output that takes the place of an input is
+written into its array if nobody else holds that. ``enter`` is the same for Python, with lists. A
+program is described by a row of words:
 
-    table | steps | number of steps | inputs | outputs | most references |
+    table | steps | number of steps | inputs | outputs | most references, for ``enter`` |
     pool, or 0 | chunks | phases | marks | number of phases, 0 if one thread runs it
     of each input:   place in the table, or -1; whether it is a scalar
     of each output:  place in the table, the input that it may replace or -1, ndim, shape, dtype
@@ -47,6 +47,8 @@ _USABLE = 0x1 | 0x100  # C-contiguous and aligned
 _OWN = 0x4 | 0x400  # has its memory, and may be written to
 _EMPTY = 184  # PyArray_Empty in NumPy's table of functions
 _FASTCALL = 0x80
+DONE, STOPPED, FAILED = range(3)
+"""How it went: stopped is also what could not begin, failed what has raised an error."""
 
 _API = """
 declare ptr @PyList_GetItem(ptr, i64)
@@ -54,6 +56,9 @@ declare ptr @PyList_New(i64)
 declare i32 @PyList_SetItem(ptr, i64, ptr)
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
+declare ptr @PyMem_Malloc(i64)
+declare void @PyMem_Free(ptr)
+declare ptr @PyErr_NoMemory()
 declare ptr @PyArray_Empty(i32, ptr, ptr, i32)
 @ndarray = external global i8
 @None = external global i8
@@ -86,7 +91,7 @@ class Shared:
 
 
 class Entry:
-    """Calls a program: ``entry(arrays)`` is the list of outputs; None if it can't be called this
+    """Calls a program: ``call(arrays)`` is the list of outputs; None if it can't be called this
     way (an array that is not in C order), or has stopped.
 
     Args:
@@ -122,6 +127,7 @@ class Entry:
         make.restype = ctypes.py_object
         make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
         self.call = make(ctypes.addressof(_method()), description, None)
+        self.description = description
         self._kept = table, steps, shapes, outputs, pool, shared
 
 
@@ -157,13 +163,15 @@ def _method() -> _Method:
 def _library() -> Library:
     api = ctypes.pythonapi
     names = ["PyList_GetItem", "PyList_New", "PyList_SetItem", "Py_IncRef", "Py_DecRef"]
+    names += ["PyMem_Malloc", "PyMem_Free", "PyErr_NoMemory"]
     imports = {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in names}
     imports["PyArray_Empty"] = _numpys(_EMPTY)
     imports["ndarray"], imports["None"] = id(np.ndarray), id(None)
     for name in IMPORTS:
         function = ctypes.memmove if name == "memmove" else getattr(api, name)
         imports[name] = ctypes.cast(function, ctypes.c_void_p).value or 0
-    codes, exports = [_drive_code(), _enter_code(), looping_code(), _API], ["enter", "sequence"]
+    codes = [_drive_code(), _perform_code(), _enter_code(), looping_code(), _API]
+    exports = ["enter", "perform", "sequence"]
     machine = platform.machine()
     if sys.platform == "linux" and can_share(machine):
         codes += [sharing_code(machine), _run_code(shares=True)]
@@ -172,6 +180,11 @@ def _library() -> Library:
     else:
         codes.append(_run_code(shares=False))
     return compile_text("\n".join(codes), exports, imports)
+
+
+def perform() -> int:
+    """The address of ``perform``."""
+    return _library().addresses["perform"]
 
 
 def worker() -> Any:
@@ -263,14 +276,20 @@ def _run_code(shares: bool) -> str:
     return f.text()
 
 
-def _enter_code() -> str:
-    f = Emitter("enter", ["ptr %self", "ptr %args", "i64 %count"], result="ptr")
+def _perform_code() -> str:
+    """``perform(description, inputs, outputs, most references)``, see the top of the file.
+
+    The inputs are borrowed, what is put into outputs is not: an array, or null for an output that
+    was written into the array of the input whose place it takes.
+    """
+    parameters = ["ptr %d", "ptr %inputs", "ptr %outputs", "i64 %most"]
+    f = Emitter("perform", parameters, result="i64")
 
     def field(base: str, offset: int, type_: str = "ptr") -> str:
         return f.op(f"load {type_}, ptr {f.op(f'getelementptr i8, ptr {base}, i64 {offset}')}")
 
-    def word(i: int | str, type_: str = "i64") -> str:
-        return f.op(f"load {type_}, ptr {f.op(f'getelementptr i64, ptr {d}, i64 {i}')}")
+    def word(i: int | str, type_: str = "i64", base: str = "%d") -> str:
+        return f.op(f"load {type_}, ptr {f.op(f'getelementptr i64, ptr {base}, i64 {i}')}")
 
     def put(slot: str, data: str) -> None:
         f.do(f"store ptr {data}, ptr {f.op(f'getelementptr i64, ptr {table}, i64 {slot}')}")
@@ -284,15 +303,13 @@ def _enter_code() -> str:
         found = f.op(f"and i32 {field(x, _FLAGS, 'i32')}, {flags}")
         return f.op(f"icmp eq i32 {found}, {flags}")
 
-    arrays = f.op("load ptr, ptr %args")
-    d = field("%self", _DATA)
+    made, status = (f.at_entry("alloca i64") for _ in range(2))
+    f.do(f"store i64 0, ptr {made}")  # so many outputs are there
+    f.do(f"store i64 {STOPPED}, ptr {status}")
     table = word(0, "ptr")
-    inputs, outputs, most = (word(i) for i in range(3, 6))
-    # First, as it may collect garbage, and so run Python, and so this very program.
-    results = f.op(f"call ptr @PyList_New(i64 {outputs})")
-    unless(f.op(f"icmp ne ptr {results}, null"), "failed")
+    inputs, outputs = word(3), word(4)
     with f.loop("0", inputs) as i:
-        x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
+        x = word(i, "ptr", "%inputs")
         at = f.op(f"add i64 {f.op(f'shl i64 {i}, 1')}, {_HEAD}")
         slot, is_scalar = word(at), word(f.op(f"add i64 {at}, 1"))
         with f.when(f.op(f"icmp sge i64 {slot}, 0")):
@@ -303,8 +320,8 @@ def _enter_code() -> str:
             put(slot, f.op(f"getelementptr i8, ptr {x}, i64 {_VALUE}"))
             f.do(f"br label %{done}")
             f.label(array)
-            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "stopped")
-            unless(has(x, _USABLE), "stopped")
+            unless(f.op(f"icmp eq ptr {field(x, _TYPE)}, @ndarray"), "undone")
+            unless(has(x, _USABLE), "undone")
             put(slot, field(x, _DATA))
             f.do(f"br label %{done}")
             f.label(done)
@@ -316,39 +333,91 @@ def _enter_code() -> str:
         ask, make, use, done = (f.fresh(x) for x in ("ask", "make", "use", "done"))
         f.do(f"br i1 {f.op(f'icmp sge i64 {replaces}, 0')}, label %{ask}, label %{make}")
         f.label(ask)
-        old = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {replaces})")
+        old = word(replaces, "ptr", "%inputs")
         # Python counts references in 32 or 64 bits; the lower 32 are enough.
         references = f.op(f"zext i32 {field(old, 0, 'i32')} to i64")
-        few = f.op(f"icmp sle i64 {references}, {most}")
+        few = f.op(f"icmp sle i64 {references}, %most")
         alone = f.op(f"and i1 {few}, {has(old, _OWN)}")
         f.do(f"br i1 {alone}, label %{use}, label %{make}")
         f.label(use)
-        f.do(f"call void @Py_IncRef(ptr {old})")
         f.do(f"br label %{done}")
         f.label(make)
         f.do(f"call void @Py_IncRef(ptr {dtype})")
         n_axes = f.op(f"trunc i64 {ndim} to i32")
         new = f.op(f"call ptr @PyArray_Empty(i32 {n_axes}, ptr {shape}, ptr {dtype}, i32 0)")
-        unless(f.op(f"icmp ne ptr {new}, null"), "given_up")
+        unless(f.op(f"icmp ne ptr {new}, null"), "failed")
         last = f.block
         f.do(f"br label %{done}")
         f.label(done)
         y = f.op(f"phi ptr [ {old}, %{use} ], [ {new}, %{last} ]")
-        f.op(f"call i32 @PyList_SetItem(ptr {results}, i64 {i}, ptr {y})")
+        made_anew = f.op(f"phi ptr [ null, %{use} ], [ {new}, %{last} ]")
+        f.do(f"store ptr {made_anew}, ptr {f.op(f'getelementptr ptr, ptr %outputs, i64 {i}')}")
+        f.do(f"store i64 {f.op(f'add i64 {i}, 1')}, ptr {made}")
         put(slot, field(y, _DATA))
     error = f.op(f"load ptr, ptr {table}")
     f.do(f"store i64 0, ptr {error}")
-    f.do(f"call void @run(ptr {d})")
+    f.do("call void @run(ptr %d)")
     stopped = f.op(f"load i64, ptr {error}")
-    unless(f.op(f"icmp eq i64 {stopped}, 0"), "stopped")
-    f.do(f"ret ptr {results}")
-    f.label("stopped")
-    f.do(f"call void @Py_DecRef(ptr {results})")
-    f.do("call void @Py_IncRef(ptr @None)")
-    f.do("ret ptr @None")
-    f.label("given_up")
-    f.do(f"call void @Py_DecRef(ptr {results})")
-    f.do("br label %failed")
+    unless(f.op(f"icmp eq i64 {stopped}, 0"), "undone")
+    f.do(f"ret i64 {DONE}")
     f.label("failed")
-    f.do("ret ptr null")
+    f.do(f"store i64 {FAILED}, ptr {status}")
+    f.do("br label %undone")
+    f.label("undone")
+    with f.loop("0", f.op(f"load i64, ptr {made}")) as i:
+        at = f.op(f"getelementptr ptr, ptr %outputs, i64 {i}")
+        f.do(f"call void @Py_DecRef(ptr {f.op(f'load ptr, ptr {at}')})")
+        f.do(f"store ptr null, ptr {at}")
+    f.do(f"ret i64 {f.op(f'load i64, ptr {status}')}")
+    return f.text()
+
+
+def _enter_code() -> str:
+    """``perform`` as a Python function, of a list."""
+    f = Emitter("enter", ["ptr %self", "ptr %args", "i64 %count"], result="ptr")
+    arrays = f.op("load ptr, ptr %args")
+    d = f.op(f"load ptr, ptr {f.op(f'getelementptr i8, ptr %self, i64 {_DATA}')}")
+    inputs, outputs, most = (
+        f.op(f"load i64, ptr {f.op(f'getelementptr i64, ptr {d}, i64 {i}')}") for i in (3, 4, 5)
+    )
+    # First, as it may collect garbage, and so run Python, and so this very program.
+    results = f.op(f"call ptr @PyList_New(i64 {outputs})")
+    row = f.op(f"add i64 {inputs}, {outputs}")
+    row = f.op(f"call ptr @PyMem_Malloc(i64 {f.op(f'shl i64 {row}, 3')})")
+    lacks = [f.op(f"icmp eq ptr {x}, null") for x in (results, row)]
+    f.do(f"br i1 {f.op(f'or i1 {lacks[0]}, {lacks[1]}')}, label %no_memory, label %go")
+    f.label("no_memory")
+    f.op("call ptr @PyErr_NoMemory()")
+    f.do("br label %end")
+    f.label("go")
+    with f.loop("0", inputs) as i:
+        x = f.op(f"call ptr @PyList_GetItem(ptr {arrays}, i64 {i})")
+        f.do(f"store ptr {x}, ptr {f.op(f'getelementptr ptr, ptr {row}, i64 {i}')}")
+    made = f.op(f"getelementptr ptr, ptr {row}, i64 {inputs}")
+    status = f.op(f"call i64 @perform(ptr {d}, ptr {row}, ptr {made}, i64 {most})")
+    last = f.block
+    f.do(f"switch i64 {status}, label %end [ i64 {DONE}, label %done i64 {STOPPED}, label %no ]")
+    f.label("done")
+    first = f.op(f"add i64 {f.op(f'shl i64 {inputs}, 1')}, {_HEAD + 1}")
+    with f.loop("0", outputs) as i:
+        at = f.op(f"getelementptr ptr, ptr {made}, i64 {i}")
+        with f.when(f.op(f"icmp eq ptr {f.op(f'load ptr, ptr {at}')}, null")):
+            replaces = f.op(f"add i64 {first}, {f.op(f'mul i64 {i}, 5')}")
+            replaces = f.op(f"getelementptr i64, ptr {d}, i64 {replaces}")
+            replaces = f.op(f"load i64, ptr {replaces}")
+            old = f.op(f"load ptr, ptr {f.op(f'getelementptr ptr, ptr {row}, i64 {replaces}')}")
+            f.do(f"call void @Py_IncRef(ptr {old})")
+            f.do(f"store ptr {old}, ptr {at}")
+        y = f.op(f"load ptr, ptr {at}")
+        f.op(f"call i32 @PyList_SetItem(ptr {results}, i64 {i}, ptr {y})")
+    f.do(f"call void @PyMem_Free(ptr {row})")
+    f.do(f"ret ptr {results}")
+    f.label("no")
+    f.do("call void @Py_IncRef(ptr @None)")
+    f.do("br label %end")
+    f.label("end")
+    y = f.op(f"phi ptr [ null, %no_memory ], [ null, %{last} ], [ @None, %no ]")
+    f.do(f"call void @Py_DecRef(ptr {results})")
+    f.do(f"call void @PyMem_Free(ptr {row})")
+    f.do(f"ret ptr {y}")
     return f.text()

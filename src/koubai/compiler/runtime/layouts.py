@@ -18,6 +18,8 @@ import numpy as np
 
 TYPE = 8  # of an object
 VALUE = 16  # the number in a float or a NumPy scalar, the contents of a cell
+SIZE = 16  # of a tuple, a list or a dict
+ITEMS = 24  # of a tuple; of a list, where they are
 
 DATA, NDIM, DIMENSIONS, STRIDES, DTYPE, FLAGS = 16, 24, 32, 40, 56, 64  # of an ndarray
 WRITEABLE = 0x400  # one of its flags
@@ -49,6 +51,20 @@ def slot_offset(slot: types.MemberDescriptorType) -> int | None:
     return offset if 16 <= offset <= owner.__basicsize__ - 8 else None
 
 
+_MANAGED = 1 << 4  # a class whose instances' dicts are where Python likes to have them
+
+
+def dict_offset(x: Any, its_dict: dict[str, Any] | None) -> int | None:
+    """Where instances of the class of ``x`` keep their ``__dict__``; None if that is not known.
+
+    There may be no dict yet: a zero is there then, or an odd number.
+    """
+    kind = type(x)
+    offset = -24 if kind.__flags__ & _MANAGED else kind.__dictoffset__
+    is_known = (offset == -24 or offset > 0) and word(id(x) + offset) == id(its_dict)
+    return offset if is_known else None
+
+
 class _Slots:
     __slots__ = ("one", "two")
 
@@ -64,7 +80,7 @@ def as_expected() -> bool:
         or np.ndarray.__basicsize__ < FLAGS + 8
     ):
         return False
-    return all(check() for check in (_heads, _numbers, _slots, _arrays))
+    return all(check() for check in (_heads, _sequences, _numbers, _slots, _arrays))
 
 
 def _heads() -> bool:
@@ -73,6 +89,17 @@ def _heads() -> bool:
     return word(id(cell) + VALUE) == id(objects) and all(
         word(id(x) + TYPE) == id(type(x)) for x in objects
     )
+
+
+def _sequences() -> bool:
+    items: list[Any] = [[], {}, 1.5]
+    for x, first in ((tuple(items), 0), (items, 1)):
+        start = id(x) + ITEMS
+        start = word(start) if first else start
+        if word(id(x) + SIZE) != 3 or [word(start + 8 * i) for i in range(3)] != [*map(id, items)]:
+            return False
+    dicts: list[dict[Any, Any]] = [{}, {"a": 1}, {1: 2, "b": 3}]
+    return all(word(id(x) + SIZE) == len(x) for x in dicts)
 
 
 def _numbers() -> bool:

@@ -8,51 +8,94 @@ from contextlib import contextmanager
 from koubai.compiler.runtime import layouts
 from koubai.compiler.runtime.steps import ACCESSORS, BASES, Steps
 
-LOOKS = (
-    "DONE",
-    "IS",
-    "SAME",
-    "BITS",
-    "EQUAL",
-    "TYPE",
-    "NEW",
-    "ARRAY",
-    "TAKE",
-    "CONSTANT",
-    "TYPE_OF",
-    "VARS",
-    "WORD",
-    "NO_WORD",
-    "BASES",
-    "NAME",
-    "NO_NAME",
-    "TUPLE",
-    "LIST",
-    "DEQUE",
-    "DICT",
-    "ORDERED",
-    "SET",
-    "CONTEXT",
-    "C_FUNCTION",
-    "EXTENT",
-    "APART",
-    *ACCESSORS,
-)
-"""What the walk can look at; its operands stand where its code is made, below."""
+LOOKS: dict[str, int | None] = {
+    "DONE": 0,
+    "IS": 2,
+    "SAME": 2,
+    "BITS": 4,
+    "EQUAL": 3,
+    "TYPE": 2,
+    "NEW": 2,
+    "ARRAY": None,
+    "TAKE": 2,
+    "CONSTANT": 2,
+    "TYPE_OF": 2,
+    "VARS": 2,
+    "VARS_AT": 3,
+    "WORD": 3,
+    "NO_WORD": 2,
+    "BASES": 2,
+    "NAME": 3,
+    "NO_NAME": 2,
+    "TUPLE": 3,
+    "LIST": 3,
+    "DEQUE": 3,
+    "EMPTY": 1,
+    "DICT": None,
+    "ORDERED": None,
+    "SET": 3,
+    "CONTEXT": 2,
+    "C_FUNCTION": 2,
+    "EXTENT": 2,
+    "APART": None,
+    **dict.fromkeys(ACCESSORS, 2),
+}
+"""What the walk can look at, with the number of operands; these stand where its code is made."""
 
-# The head of the table of looks: words before the first look.
-ROUND, SHIFT, SEEN, PLACES, FOUND, ARRAYS, OTHERS, EXTENTS, ACCEPTED, FIRST = range(10)
+# The head of a table: words before the first look; see walker.py.
+ROUND, SHIFT, SEEN, PLACES, FOUND, EXTENTS, ACCEPTED = range(7)
+ARRAYS, OTHERS, OWNED, ROOM, HOLDS, PLACING, PROGRAM, RUN, OBSERVER, OUTPUTS, FIRST = range(7, 18)
+
+
+class Seen:
+    """Code for the table of the objects that were seen in this round.
+
+    It is open addressing on (object, round), and never cleared.
+    """
+
+    def __init__(self, c: Steps) -> None:
+        self.c, op = c, c.op
+        self.round = c.word("%table", ROUND)
+        self.shift = c.word("%table", SHIFT)
+        self.table = op(f"getelementptr i64, ptr %table, i64 {c.word('%table', SEEN)}")
+        size = op(f"shl i64 1, {op(f'sub i64 64, {self.shift}')}")
+        self.mask = op(f"sub i64 {size}, 1")
+
+    def need_new(self, x: str) -> None:
+        """``x`` was not met before; it is remembered."""
+        f, op, do = self.c.f, self.c.op, self.c.do
+        look, taken, another, new = (f.fresh(x) for x in ("look", "taken", "another", "new"))
+        i, following = f"%{f.fresh('i')}", f"%{f.fresh('i')}"
+        hashed = op(f"mul i64 {op(f'ptrtoint ptr {x} to i64')}, -7046029254386353131")
+        start, before = op(f"lshr i64 {hashed}, {self.shift}"), f.block
+        do(f"br label %{look}")
+        f.label(look)
+        do(f"{i} = phi i64 [ {start}, %{before} ], [ {following}, %{another} ]")
+        at = op(f"getelementptr [2 x i64], ptr {self.table}, i64 {i}")
+        its_round = op(f"getelementptr i64, ptr {at}, i64 1")
+        free = op(f"icmp ne i64 {op(f'load i64, ptr {its_round}')}, {self.round}")
+        do(f"br i1 {free}, label %{new}, label %{taken}")
+        f.label(taken)
+        same = op(f"icmp eq ptr {op(f'load ptr, ptr {at}')}, {x}")
+        do(f"br i1 {same}, label %no, label %{another}")
+        f.label(another)
+        do(f"{following} = and i64 {op(f'add i64 {i}, 1')}, {self.mask}")
+        do(f"br label %{look}")
+        f.label(new)
+        do(f"store ptr {x}, ptr {at}")
+        do(f"store i64 {self.round}, ptr {its_round}")
 
 
 def walk() -> str:
     """The function ``walk``: follows the looks of a table; sets its word ``ACCEPTED``."""
     c = Steps("walk", ["ptr %table"])
     f, op, do = c.f, c.op, c.do
+    seen = Seen(c)
     base = {
         name: op(f"getelementptr i64, ptr %table, i64 {c.word('%table', i)}")
         for name, i in (("places", PLACES), ("found", FOUND), ("extents", EXTENTS))
     }
-    pos, key, value, count = (f.stack(t) for t in ("i64", "ptr", "ptr", "i64"))
+    pos, key, value, count = (f.at_entry(f"alloca {t}") for t in ("i64", "ptr", "ptr", "i64"))
     first_look = op(f"getelementptr i64, ptr %table, i64 {FIRST}")
     c.steps(first_look, LOOKS)
 
@@ -73,9 +116,6 @@ def walk() -> str:
 
     def need_type(x: str, i: int) -> None:
         c.need_equal(c.field(x, layouts.TYPE), c.operand(i))
-
-    def need_new(x: str) -> None:
-        c.need(op(f"call i1 @is_new(ptr %table, ptr {x})"))
 
     with c.kind("DONE"):
         accepted = op(f"getelementptr i64, ptr %table, i64 {ACCEPTED}")
@@ -101,20 +141,20 @@ def walk() -> str:
     with c.kind("NEW"):  # place, type: an object that was not seen before
         x = place(0)
         need_type(x, 1)
-        need_new(x)
+        seen.need_new(x)
     with c.kind("ARRAY"):  # place, type, kind of dtype, number, how many dimensions, dimensions...
-        x = place(0)
-        need_type(x, 1)
+        x = place(1)
+        need_type(x, 2)
         kind = c.field(c.field(x, layouts.DTYPE), layouts.KIND, "i64")
-        c.need_equal(kind, c.operand(2, "i64"), "i64")
-        n = c.operand(4, "i64")
+        c.need_equal(kind, c.operand(3, "i64"), "i64")
+        n = c.operand(5, "i64")
         c.need_equal(c.field(x, layouts.NDIM, "i32"), op(f"trunc i64 {n} to i32"), "i32")
         dimensions = c.field(x, layouts.DIMENSIONS)
         with f.loop("0", n) as i:
             expected = c.word(c.step, op(f"add i64 {i}, 7"))
             c.need_equal(c.word(dimensions, i), expected, "i64")
-        need_new(x)
-        take(x, 3)
+        seen.need_new(x)
+        take(x, 4)
     with c.kind("TAKE"):  # place, number
         take(place(0), 1)
     with c.kind("CONSTANT"):  # object, to
@@ -128,6 +168,25 @@ def walk() -> str:
         c.need(op(f"icmp ne ptr {mapping}, null"))
         c.call("Py_DecRef", mapping)  # the object holds it
         put(1, mapping)
+    with c.kind("VARS_AT"):  # place, offset, to: as VARS, if there is a dict already
+        x = place(0)
+        there = c.field(x, c.operand(1, "i64"))
+        number = op(f"ptrtoint ptr {there} to i64")
+        is_dict = op(f"icmp eq i64 {op(f'and i64 {number}, 1')}, 0")
+        is_dict = op(f"and i1 {is_dict}, {op(f'icmp ne i64 {number}, 0')}")
+        do(f"br i1 {is_dict}, label %there, label %not_there")
+        f.label("not_there")
+        made = c.call("PyObject_GenericGetDict", x, "null")
+        with f.when(op(f"icmp eq ptr {made}, null")):
+            c.call("PyErr_Clear")
+        c.need(op(f"icmp ne ptr {made}, null"))
+        c.call("Py_DecRef", made)
+        last = f.block
+        do("br label %mapping")
+        f.label("there")
+        do("br label %mapping")
+        f.label("mapping")
+        put(2, op(f"phi ptr [ {there}, %there ], [ {made}, %{last} ]"))
     with c.kind("WORD"):  # place, offset, to: a slot that is not empty
         x = c.field(place(0), c.operand(1, "i64"))
         c.need(op(f"icmp ne ptr {x}, null"))
@@ -147,12 +206,16 @@ def walk() -> str:
         put(2, x)
     with c.kind("NO_NAME"):  # place of a dict, key
         c.need_equal(c.call("PyDict_GetItemWithError", place(0), c.operand(1)), "null")
-    for name, kind in (("TUPLE", "Tuple"), ("LIST", "List")):
+    for name in ("TUPLE", "LIST"):
         with c.kind(name):  # place, length, to
             x, n = place(0), c.operand(1, "i64")
-            c.need_equal(c.call(f"Py{kind}_Size", x), n, "i64")
+            c.need_equal(c.field(x, layouts.SIZE, "i64"), n, "i64")
+            at = op(f"getelementptr i8, ptr {x}, i64 {layouts.ITEMS}")
+            first = at if name == "TUPLE" else op(f"load ptr, ptr {at}")
+            to = op(f"getelementptr ptr, ptr {base['places']}, i64 {c.operand(2, 'i64')}")
             with f.loop("0", n) as i:
-                put(2, c.call(f"Py{kind}_GetItem", x, i), i)
+                item = c.word(first, i, "ptr")
+                do(f"store ptr {item}, ptr {op(f'getelementptr ptr, ptr {to}, i64 {i}')}")
     with c.kind("DEQUE"):  # place, length, to
         x, n = place(0), c.operand(1, "i64")
         c.need_equal(c.call("deque_length", x), n, "i64")
@@ -160,9 +223,11 @@ def walk() -> str:
             item = c.call("deque_item", x, i)
             c.call("Py_DecRef", item)  # the deque holds it
             put(2, item, i)
+    with c.kind("EMPTY"):  # place of a dict
+        c.need_equal(c.field(place(0), layouts.SIZE, "i64"), "0", "i64")
     # Keys are the very objects or equal texts or integers; 0 stands for any, put behind the values.
     with c.kind("DICT"):  # place, length, to, how many keys to skip, these, keys
-        x, n, skips = place(0), c.operand(1, "i64"), c.operand(3, "i64")
+        x, n, skips = place(1), c.operand(2, "i64"), c.operand(4, "i64")
         do(f"store i64 0, ptr {pos}")
         do(f"store i64 0, ptr {count}")
         do("br label %next_item")
@@ -179,10 +244,10 @@ def walk() -> str:
         i = op(f"load i64, ptr {count}")
         c.need(op(f"icmp slt i64 {i}, {n}"))
         do(f"store i64 {op(f'add i64 {i}, 1')}, ptr {count}")
-        put(2, op(f"load ptr, ptr {value}"), i)
+        put(3, op(f"load ptr, ptr {value}"), i)
         expected = c.word(c.step, op(f"add i64 {op(f'add i64 {i}, {skips}')}, 6"), "ptr")
         with f.when(op(f"icmp ne ptr {k}, {expected}")):
-            put(2, k, op(f"add i64 {n}, {i}"))
+            put(3, k, op(f"add i64 {n}, {i}"))
             with f.when(op(f"icmp ne ptr {expected}, null")):
                 kind = c.field(expected, layouts.TYPE)
                 c.need_equal(c.field(k, layouts.TYPE), kind)
@@ -196,12 +261,13 @@ def walk() -> str:
         c.need_equal(op(f"load i64, ptr {count}"), n, "i64")
 
     @contextmanager
-    def each(iter_: str) -> Iterator[tuple[str, str, str]]:
+    def each(iter_: str, first: int) -> Iterator[tuple[str, str, str]]:
         """The lines inside, for each item of what is in the place: the item, its number.
 
-        There must be as many as operand 1 says. A line may go to the label that is yielded: no.
+        Operand ``first`` is the place, the next one how many there must be. A line may go to the
+        label that is yielded: no.
         """
-        x, n = place(0), c.operand(1, "i64")
+        x, n = place(first), c.operand(first + 1, "i64")
         iterator = c.call(iter_, x)
         c.need(op(f"icmp ne ptr {iterator}, null"))
         do(f"store i64 0, ptr {count}")
@@ -225,16 +291,16 @@ def walk() -> str:
 
     with (  # place of an OrderedDict, length, to (values), keys: texts
         c.kind("ORDERED"),
-        each("ordered_iter") as (k, i, no),
+        each("ordered_iter", 1) as (k, i, no),
     ):
         expected = c.word(c.step, op(f"add i64 {i}, 5"), "ptr")
         do(f"br i1 {op(f'icmp eq ptr {k}, {expected}')}, label %as_expected, label %{no}")
         f.label("as_expected")
-        v = c.call("PyDict_GetItemWithError", place(0), k)
+        v = c.call("PyDict_GetItemWithError", place(1), k)
         do(f"br i1 {op(f'icmp ne ptr {v}, null')}, label %found, label %{no}")
         f.label("found")
-        put(2, v, i)
-    with c.kind("SET"), each("set_iter") as (x, i, _):  # place, length, to
+        put(3, v, i)
+    with c.kind("SET"), each("set_iter", 0) as (x, i, _):  # place, length, to
         put(2, x, i)
     with c.kind("CONTEXT"):  # context variable, its value
         c.need_equal(c.call("PyContextVar_Get", c.operand(0), "null", value), "0", "i32")
@@ -266,13 +332,13 @@ def walk() -> str:
         do(f"store i64 {low}, ptr {at}")
         do(f"store i64 {high}, ptr {op(f'getelementptr i64, ptr {at}, i64 1')}")
     with c.kind("APART"):  # number of a found array, how many others, these: it can be written to
-        i = c.operand(0, "i64")
+        i = c.operand(1, "i64")
         x = c.word(base["found"], i, "ptr")
         flag = op(f"and i32 {c.field(x, layouts.FLAGS, 'i32')}, {layouts.WRITEABLE}")
         c.need(op(f"icmp ne i32 {flag}, 0"))
         twice = op(f"shl i64 {i}, 1")
         low, high = (c.word(base["extents"], op(f"add i64 {twice}, {word}")) for word in (0, 1))
-        with f.loop("0", c.operand(1, "i64")) as k:
+        with f.loop("0", c.operand(2, "i64")) as k:
             other = op(f"shl i64 {c.word(c.step, op(f'add i64 {k}, 4'))}, 1")
             its_low = c.word(base["extents"], other)
             its_high = c.word(base["extents"], op(f"add i64 {other}, 1"))
@@ -281,89 +347,3 @@ def walk() -> str:
             c.need(op(f"or i1 {before}, {after}"))
     f.label("no")
     return c.text()
-
-
-IS_NEW = f"""
-; Whether this object was not met before in this round; it is remembered. The table of what was seen
-; is open addressing on (object, round), never cleared.
-define internal i1 @is_new(ptr %table, ptr %x) #0 {{
-  %round = load i64, ptr %table
-  %shift.p = getelementptr i64, ptr %table, i64 {SHIFT}
-  %shift = load i64, ptr %shift.p
-  %seen.p = getelementptr i64, ptr %table, i64 {SEEN}
-  %seen.n = load i64, ptr %seen.p
-  %seen = getelementptr i64, ptr %table, i64 %seen.n
-  %bits = sub i64 64, %shift
-  %size = shl i64 1, %bits
-  %mask = sub i64 %size, 1
-  %n = ptrtoint ptr %x to i64
-  %h = mul i64 %n, -7046029254386353131
-  %start = lshr i64 %h, %shift
-  br label %look
-look:
-  %i = phi i64 [ %start, %0 ], [ %following, %another ]
-  %twice = shl i64 %i, 1
-  %at = getelementptr i64, ptr %seen, i64 %twice
-  %its.p = getelementptr i64, ptr %at, i64 1
-  %its = load i64, ptr %its.p
-  %free = icmp ne i64 %its, %round
-  br i1 %free, label %new, label %taken
-taken:
-  %y = load ptr, ptr %at
-  %same = icmp eq ptr %x, %y
-  br i1 %same, label %old, label %another
-another:
-  %next = add i64 %i, 1
-  %following = and i64 %next, %mask
-  br label %look
-new:
-  store ptr %x, ptr %at
-  store i64 %round, ptr %its.p
-  ret i1 true
-old:
-  ret i1 false
-}}
-"""
-
-
-def look() -> str:
-    """The Python function ``look(function, args, kwargs)`` of a table.
-
-    It returns (arrays, others), two lists; or None.
-    """
-    c = Steps("looked", ["ptr %self", "ptr %args", "ptr %result"])
-    f, op, do = c.f, c.op, c.do
-    table = c.field("%self", layouts.DATA)
-    places = op(f"getelementptr i64, ptr {table}, i64 {c.word(table, PLACES)}")
-    for i in range(3):
-        at = op(f"getelementptr ptr, ptr {places}, i64 {i}")
-        do(f"store ptr {c.word('%args', i, 'ptr')}, ptr {at}")
-    do(f"store i64 {op(f'add i64 {c.word(table, ROUND)}, 1')}, ptr {table}")
-    accepted = op(f"getelementptr i64, ptr {table}, i64 {ACCEPTED}")
-    do(f"store i64 0, ptr {accepted}")
-    collecting = c.call("PyGC_Disable")
-    do(f"call void @walk(ptr {table})")
-    result = f.stack("ptr")
-    do(f"store ptr @_Py_NoneStruct, ptr {result}")
-    with f.when(op(f"icmp ne i64 {op(f'load i64, ptr {accepted}')}, 0")):
-        both = c.call("PyTuple_New", "2")
-        found = op(f"getelementptr i64, ptr {table}, i64 {c.word(table, FOUND)}")
-        start = "0"
-        for i, number in enumerate((ARRAYS, OTHERS)):
-            n = c.word(table, number)
-            part = c.call("PyList_New", n)
-            with f.loop("0", n) as k:
-                x = c.word(found, op(f"add i64 {k}, {start}"), "ptr")
-                c.call("Py_IncRef", x)
-                c.call("PyList_SetItem", part, k, x)
-            c.call("PyTuple_SetItem", both, str(i), part)
-            start = n
-        do(f"store ptr {both}, ptr {result}")
-    with f.when(op(f"icmp ne i32 {collecting}, 0")):
-        c.call("PyGC_Enable")
-    x = op(f"load ptr, ptr {result}")
-    with f.when(op(f"icmp eq ptr {x}, @_Py_NoneStruct")):
-        c.call("Py_IncRef", x)
-        c.call("PyErr_Clear")  # of a comparison that failed
-    do(f"store ptr {x}, ptr %result")
-    return f.text()

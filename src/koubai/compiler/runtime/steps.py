@@ -1,13 +1,14 @@
-"""What the native walk and the native writer are made with: lists of steps, and Python's functions.
+"""What the native walk and the native placing are made with: lists of steps, Python's functions.
 
-Both are a loop over a list of steps, which are words: the number of the step's kind, how many words
-it has, and its operands.
+Both are a loop over a list of steps, which are words: the number of the step's kind, and its
+operands. Kinds with as many operands as there may be tell, as the first one, how many words a step
+has. Of the others the loop knows it: so it need not wait for a word of one step to find the next.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from koubai.compiler.codegen.emitter import Emitter
@@ -26,6 +27,7 @@ ACCESSORS = {
 """Looks from a place to another, by a function of Python's that returns a borrowed reference."""
 
 API = {
+    "PyCell_Get": "ptr (ptr)",
     "PyCell_Set": "i32 (ptr, ptr)",
     "PyCFunction_GetFunction": "ptr (ptr)",
     "PyContextVar_Get": "i32 (ptr, ptr, ptr)",
@@ -33,19 +35,26 @@ API = {
     "PyDict_Next": "i32 (ptr, ptr, ptr, ptr)",
     "PyDict_SetItem": "i32 (ptr, ptr, ptr)",
     "PyErr_Clear": "void ()",
+    "PyErr_NoMemory": "ptr ()",
     "PyGC_Disable": "i32 ()",
     "PyGC_Enable": "i32 ()",
     "PyIter_Next": "ptr (ptr)",
+    "PyList_Append": "i32 (ptr, ptr)",
     "PyList_GetItem": "ptr (ptr, i64)",
     "PyList_New": "ptr (i64)",
     "PyList_SetItem": "i32 (ptr, i64, ptr)",
     "PyList_Size": "i64 (ptr)",
+    "PyMem_Free": "void (ptr)",
+    "PyMem_Malloc": "ptr (i64)",
     "PyObject_GenericGetDict": "ptr (ptr, ptr)",
     "PyObject_RichCompareBool": "i32 (ptr, ptr, i32)",
+    "PyObject_Vectorcall": "ptr (ptr, ptr, i64, ptr)",
+    "PyObject_VectorcallMethod": "ptr (ptr, ptr, i64, ptr)",
     "PyTuple_GetItem": "ptr (ptr, i64)",
     "PyTuple_New": "ptr (i64)",
     "PyTuple_SetItem": "i32 (ptr, i64, ptr)",
     "PyTuple_Size": "i64 (ptr)",
+    "PyType_GenericAlloc": "ptr (ptr, i64)",
     "PyType_GetSlot": "ptr (ptr, i32)",
     "Py_DecRef": "void (ptr)",
     "Py_IncRef": "void (ptr)",
@@ -102,51 +111,50 @@ class Steps:
     def need_equal(self, x: str, y: str, type_: str = "ptr") -> None:
         self.need(self.op(f"icmp eq {type_} {x}, {y}"))
 
-    def steps(self, first: str, names: Sequence[str]) -> None:
-        """The loop: at each step is its kind, its length in words, and its operands."""
+    def steps(self, first: str, kinds: Mapping[str, int | None]) -> None:
+        """The loop, from the step at ``first`` on; ``kinds`` as ``numbered`` takes them."""
         self._from = [f"[ {first}, %{self.f.block} ]"]
-        self.step = "%step"
+        self._kinds, self.step = kinds, "%step"
         self.do("br label %dispatch")
         self.f.label("dispatch")
         self._head = self.f.here()
-        kind, length = self.word(self.step, 0), self.word(self.step, 1)
-        self._after = self.op(f"getelementptr i64, ptr {self.step}, i64 {length}")
-        cases = " ".join(f"i64 {i}, label %{name}" for i, name in enumerate(names))
+        kind = self.word(self.step, 0)
+        cases = " ".join(f"i64 {i}, label %{name}" for i, name in enumerate(kinds))
         self.do(f"switch i64 {kind}, label %no [ {cases} ]")
 
-    def next(self, unless: str = "") -> None:
-        """Go to the next step, unless the i1 holds."""
-        self._from.append(f"[ {self._after}, %{self.f.block} ]")
-        if unless:
-            go_on = self.f.fresh("here")
-            self.do(f"br i1 {unless}, label %{go_on}, label %dispatch")
-            self.f.label(go_on)
-        else:
-            self.do("br label %dispatch")
+    def go(self, to: str) -> None:
+        """Go on with the step at ``to``."""
+        self._from.append(f"[ {to}, %{self.f.block} ]")
+        self.do("br label %dispatch")
 
     def text(self) -> str:
         self.f.insert(self._head, f"%step = phi ptr {', '.join(self._from)}")
         return self.f.text()
 
     def operand(self, i: int, type_: str = "ptr") -> str:
-        return self.word(self.step, 2 + i, type_)
+        return self.word(self.step, 1 + i, type_)
 
     @contextmanager
     def kind(self, name: str) -> Iterator[None]:
         """The lines inside are one kind of step."""
         self.f.label(name)
+        number = self._kinds[name]
+        words = self.operand(0, "i64") if number is None else str(1 + number)
+        self.after = self.op(f"getelementptr i64, ptr {self.step}, i64 {words}")
         yield
-        self.next()
+        self.go(self.after)
 
 
-def python_function(name: str, inner: str) -> str:
-    """What Python calls: (self, arguments, their number) to a new reference, null for an error."""
-    return f"""
-define ptr @{name}(ptr %self, ptr %args, i64 %n) #0 {{
-  %result = alloca ptr
-  store ptr null, ptr %result
-  call void @{inner}(ptr %self, ptr %args, ptr %result)
-  %x = load ptr, ptr %result
-  ret ptr %x
-}}
-"""
+def numbered(kinds: Mapping[str, int | None], name: str, *operands: int) -> list[int]:
+    """The words of one step.
+
+    Args:
+        kinds: how many operands each kind has; None for any number, which follow their own.
+    """
+    words = [list(kinds).index(name), *operands]
+    number = kinds[name]
+    if number is None:
+        words.insert(1, len(words) + 1)
+    else:
+        assert number == len(operands), name
+    return words

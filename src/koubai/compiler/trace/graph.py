@@ -11,7 +11,6 @@ silently, these Variables have a creator that says so when a gradient arrives.
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from koubai.compiler.errors import TraceError
@@ -45,11 +44,8 @@ class Beginning(End):
     )
 
 
-def ended(x: Variable, kind: type[End] = End) -> Function:
-    """The creator of ``x``, which was computed in a compiled function."""
-    end: End = object.__new__(kind)  # one for each call of a step: it should be made quickly
-    end._outputs = (weakref.ref(x),)
-    return end
+END, BEGINNING = End(), Beginning()
+"""The creators of all such Variables: nothing about an end is its Variable's own."""
 
 
 class Graphs:
@@ -64,7 +60,7 @@ class Graphs:
         """Nothing inside knows of the graphs outside."""
         for x, creator in self.creators:
             if creator is not None:
-                x._creator = ended(x, Beginning)
+                x._creator = BEGINNING
         for f, links in self.links:
             for name in links:
                 delattr(f, name)

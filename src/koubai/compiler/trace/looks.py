@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 
 from koubai.compiler.not_stored import NotStored
-from koubai.compiler.runtime import layouts, looking, walker
+from koubai.compiler.runtime import layouts, walker
+from koubai.compiler.runtime.looking import LOOKS
+from koubai.compiler.runtime.steps import numbered
 from koubai.compiler.trace.contents import (
     CONSTANTS,
     Attributes,
@@ -36,9 +38,6 @@ from koubai.compiler.trace.contents import (
     OfFunction,
     Partial,
 )
-
-_CODES = {name: i for i, name in enumerate(looking.LOOKS)}
-_WORD = (1 << 64) - 1
 
 FUNCTION, ARGUMENTS, KEYWORDS = range(3)
 """The places at which a walk begins."""
@@ -80,7 +79,7 @@ class Looks:
     # The steps.
 
     def _look(self, name: str, *operands: int) -> None:
-        self.words += [_CODES[name], 2 + len(operands), *operands]
+        self.words += numbered(LOOKS, name, *operands)
 
     def _new(self, number: int = 1) -> int:
         self.places += number
@@ -230,7 +229,7 @@ class Looks:
         if mapping.get(name) is not value:
             self.cannot()
             return self._new()
-        return self._load("NAME", self._load("VARS", place), self._ref(name))
+        return self._load("NAME", self._vars(place, x), self._ref(name))
 
     def contents(
         self, container: Container, place: int, contents: dict[Any, Any]
@@ -276,6 +275,15 @@ class Looks:
             return Storage("LIST", place, key)
         return Storage("CELL", place, 0) if isinstance(container, Cell) else None
 
+    def has_plain_keys(self, number: int) -> bool:
+        """Whether no key of container ``number``, a dict, has a ``__hash__`` of the user's."""
+        container = self._owners[number][0]
+        if isinstance(container, Globals):
+            mapping = container.mapping
+        else:
+            mapping = container.dict if isinstance(container, Attributes) else container.owner
+        return all(type(key) in (*_BY_VALUE, type(None)) for key in mapping)
+
     def owner(self, number: int) -> int:
         """The place of the object that has container ``number``."""
         container, place, _ = self._owners[number]
@@ -297,6 +305,13 @@ class Looks:
 
     # Kinds of containers.
 
+    def _vars(self, place: int, x: Any) -> int:
+        """The place of the ``__dict__`` of ``x``."""
+        offset = layouts.dict_offset(x, walker.dict_of(x)) if self.complete else None
+        if offset is None:
+            return self._load("VARS", place)
+        return self._load("VARS_AT", place, offset % 2**64)
+
     def _items(
         self, place: int, mapping: dict[Any, Any], hidden: Any = ()
     ) -> list[tuple[int, int]]:
@@ -309,6 +324,9 @@ class Looks:
             return _values(first, mapping)
         keys = [key for key in mapping if key not in hidden]
         n = len(keys)
+        if not mapping and not hidden:
+            self._look("EMPTY", place)
+            return []
         first = self._new(2 * n)
         # Hidden names may be absent in the next call, or others be there.
         skip = [self._ref(key) for key in _interned(hidden)]
@@ -333,7 +351,7 @@ class Looks:
             else:
                 items.append((0, self._slot(place, slot)))
         if self.complete and walker.dict_of(c.owner) is c.dict:
-            mapping = self._load("VARS", place)
+            mapping = self._vars(place, c.owner)
             items += self._items(mapping, c.dict, c.hidden)
         elif c.dict:
             self.cannot()
@@ -367,7 +385,7 @@ class Looks:
     def _of_function(self, place: int, f: Any) -> list[tuple[int, int]]:
         defaults = self._load("DEFAULTS", place)
         keywords = self._load("KEYWORDS", place)
-        items = self._items(self._load("VARS", place), vars(f))
+        items = self._items(self._vars(place, f), vars(f))
         return [(0, defaults), (0, keywords), *items]
 
     def _of_class(self, c: OfClass, contents: Any) -> list[tuple[int, int]]:

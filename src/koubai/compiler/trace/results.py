@@ -31,7 +31,7 @@ from koubai.compiler.trace.contents import (
     containers,
     same,
 )
-from koubai.compiler.trace.graph import Graphs, ended
+from koubai.compiler.trace.graph import END, Graphs
 from koubai.compiler.trace.number import TracedFloat
 from koubai.compiler.trace.traced import Trace, Traced, gone
 from koubai.compiler.trace.world import World
@@ -268,7 +268,7 @@ class Results:
             for place, recipes in zip(containers(x), blueprint.contents, strict=True):
                 fill(place, {key.make(call): recipe.make(call) for key, recipe in recipes})
             if isinstance(x, Variable):
-                x._creator = ended(x) if blueprint.computed else None
+                x._creator = END if blueprint.computed else None
         value = self.value.make(call)
         assigned = [(i, key.make(call), recipe.make(call)) for i, key, recipe in self.assigned]
         deleted = [(i, key.make(call)) for i, key in self.deleted]
@@ -285,7 +285,7 @@ class Results:
             world.containers[i].order([key.make(call) for key in keys])
         for i in self.computed:
             x = world.containers[i].owner
-            x._creator = ended(x)
+            x._creator = END
         return value
 
     def _check_memory(self, world: World) -> None:
