@@ -48,6 +48,7 @@ from koubai.compiler.trace.results import (
 )
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
+from koubai.snapshot import leave_snapshot
 
 
 class Shortcut:
@@ -131,7 +132,12 @@ class _Placer:
 
     def __init__(self, world: World, results: Results, others: _Others) -> None:
         self.others = others
-        self.names: dict[str, Any] = {"copyto": np.copyto, "ended": ended, "fill": _fill_all}
+        self.names: dict[str, Any] = {
+            "copyto": np.copyto,
+            "ended": ended,
+            "fill": _fill_all,
+            "leave_snapshot": leave_snapshot,
+        }
         self.names |= {"new": object.__new__, "put": dict.__setitem__}
         self.lines: list[str] = []
         self.complete = True
@@ -249,7 +255,7 @@ class _Placer:
             self.lines.append(f"values = [*outputs, {', '.join(values)}]")
         for i in results.called:
             # As a call would: results of earlier calls keep what they need for their gradients.
-            self.lines.append(f"{self.others.owner(i)}._leave_snapshot()")
+            self.lines.append(f"leave_snapshot({self.others.owner(i)})")
         for i, output in results.written:
             line = f"if outputs[{output}] is not arrays[{i}]: "
             self.lines.append(line + f"copyto(arrays[{i}], outputs[{output}])")
