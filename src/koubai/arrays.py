@@ -56,6 +56,11 @@ def is_variable(x: object) -> bool:
     return hasattr(type(x), "creator")
 
 
+def is_differentiable(x: Any) -> bool:
+    """Whether ``x`` is a Variable of floating-point numbers."""
+    return is_variable(x) and is_floating(x._data)
+
+
 def is_array(x: object) -> bool:
     """Whether ``x`` is an array of some library (a NumPy scalar counts, a number does not)."""
     return isinstance(x, np.ndarray) or hasattr(x, "__array_namespace__")

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from koubai import arrays, errors, random
-from koubai.arrays import Array
+from koubai.arrays import Array, is_differentiable
 from koubai.core import Function, Variable, propagate
-from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
 from koubai.recording import recorded, recording
 

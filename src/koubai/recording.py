@@ -9,6 +9,8 @@ from typing import Any
 
 # A context variable, so that one thread's no_grad() is not another's.
 recording: ContextVar[bool] = ContextVar("recording", default=True)
+# Asked for at every operation: looked up once, a method's object is not made anew at each call.
+is_recording = recording.get
 
 
 # For the compiler: the run of a function on traced arrays that is going on here.
@@ -22,10 +24,11 @@ class recorded:  # reads like a function: with recorded(False):
         self.record = record
 
     def __enter__(self) -> None:
-        self.token = recording.set(self.record)
+        self.before = recording.get()
+        recording.set(self.record)
 
     def __exit__(self, *error: object) -> None:
-        recording.reset(self.token)
+        recording.set(self.before)  # not reset: of a variable that is set, get() is cached
 
 
 @contextlib.contextmanager

@@ -18,9 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from koubai.arrays import as_array, describe, is_array, is_floating, namespace, shape_of
+from koubai.arrays import (
+    as_array,
+    describe,
+    is_array,
+    is_differentiable,
+    is_floating,
+    namespace,
+    shape_of,
+)
 from koubai.core import Function, Variable, propagate
-from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
 from koubai.ops.joining import stack, unstack
 from koubai.ops.reduction import sum

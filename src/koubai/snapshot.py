@@ -17,6 +17,17 @@ def snapshot(x: Any) -> Any:
     return _copied(x, {})
 
 
+def leave_snapshot(function: Any) -> None:
+    """Before it is called again: results that are still alive get a copy as their creator."""
+    outputs = [link() for link in function._outputs]
+    alive = [y for y in outputs if y is not None and y._creator is function]
+    if alive:
+        older = snapshot(function)
+        for output in alive:
+            output._creator = older
+    function._inputs = function._outputs = ()
+
+
 def _copied(x: Any, copies: dict[int, Any]) -> Any:
     """``copies``: what has been copied already, by the identity of the original."""
     if id(x) in copies:

@@ -84,6 +84,25 @@ def test_inputs_and_outputs() -> None:
     assert product.creator.inputs == (x1, 2.5)
 
 
+def test_an_operation_knows_its_output_when_it_is_asked() -> None:
+    """A function that koubai made for itself is as any other to who takes it from y.creator."""
+    x = Variable(3.0)
+    y = x * x
+    f: Any = y.creator
+    assert f.output is y
+    y.backward()
+    assert x.grad == 6
+    z = f(y, y)
+    assert (z.creator, f.output, f.input) == (f, z, y)
+    assert y.creator is not f
+    assert y.creator.output is y
+    assert y.creator.input is x
+    z.backward()
+    assert x.grad == 6 + 4 * 27
+    del z
+    assert f.output is None
+
+
 def test_set_creator() -> None:
     """set_creator says which function computed a variable, or that it is a leaf."""
     f, y = Square(), Variable(4.0)

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from koubai.arrays import describe, is_floating, namespace
+from koubai.arrays import describe, is_differentiable, is_floating, namespace
 from koubai.checking.graphs import argument_names, call_of, functions_of, name_of, variables_of
 from koubai.checking.numbers import has_nan, is_zero, range_of
 from koubai.core import Function, Variable, propagate
-from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
 
 _MOST = 5
@@ -339,7 +338,11 @@ def _is_reached(v: Variable, functions: Iterable[Function]) -> bool:
 
 def _functions_alive() -> list[Function]:
     """All functions of graphs that somebody still holds, the latest first."""
-    alive = [x for x in gc.get_objects() if issubclass(type(x), Function) and x._inputs]
+    objects = gc.get_objects()
+    for x in objects:  # asked by type, for a proxy's isinstance may be anything
+        if issubclass(type(x), Variable):
+            getattr(x, "creator", None)  # links it as its creator's output, see Function._once
+    alive = [x for x in objects if issubclass(type(x), Function) and x._inputs]
     return sorted(alive, key=lambda f: -f._number)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from koubai import arrays
-from koubai.arrays import shape_of
+from koubai.arrays import is_differentiable, shape_of
 from koubai.checking.graphs import (
     argument_names,
     call_of,
@@ -31,7 +31,6 @@ from koubai.checking.numbers import (
     range_of,
 )
 from koubai.core import Function, Variable
-from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
 from koubai.location import describe_location
 

@@ -22,12 +22,12 @@ def variables_of(f: Function) -> list[Variable]:
 def functions_of(*ys: Variable) -> list[Function]:
     """All functions that ``ys`` were computed by, the latest first, as a backward pass goes."""
     found: dict[int, Function] = {}  # by id: a user's class may define == and no hash
-    waiting = [y._creator for y in ys]
+    waiting = [y.creator for y in ys]
     while waiting:
         f = waiting.pop()
         if f is not None and id(f) not in found:
             found[id(f)] = f
-            waiting += [x._creator for x in variables_of(f)]
+            waiting += [x.creator for x in variables_of(f)]
     return sorted(found.values(), key=lambda f: -f._number)
 
 

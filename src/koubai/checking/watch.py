@@ -28,7 +28,7 @@ from koubai.optim import Optimizer
 # context variable, so that other threads go on as they were.
 _own: ContextVar[dict[int, Any] | None] = ContextVar("own", default=None)
 
-_call, _step = Function.__call__, Optimizer.step
+_call, _step = Function._once, Optimizer.step
 _lock = threading.Lock()
 _watchers = 0
 
@@ -99,14 +99,14 @@ def _leave() -> None:
 
 
 def _replace(call: Any, step: Any, old: Any, new: Any) -> None:
-    Function.__call__, Optimizer.step = call, step  # type: ignore[method-assign]
+    Function._once, Optimizer.step = call, step  # type: ignore[method-assign]
     for name, module in list(sys.modules.items()):  # wherever a backward pass is started
         if name.startswith("koubai.") and name != __name__ and vars(module).get("propagate") is old:
             module.propagate = new  # type: ignore[attr-defined]
 
 
 def _watched_call(self: Function, *inputs: Any) -> Any:
-    """``Function.__call__`` while somebody watches."""
+    """``Function._once``, which every call comes to, while somebody watches."""
     own = _own.get()
     if own is None:
         return _call(self, *inputs)
@@ -114,9 +114,10 @@ def _watched_call(self: Function, *inputs: Any) -> Any:
     result = _call(self, *inputs)
     own.update({id(x): x for _, x in kept.written(before)})
     self._location = caller()
-    if self._outputs:
+    results = result if isinstance(result, tuple) else (result,)
+    if any(isinstance(y, Variable) and y.creator is self for y in results):
         kept.remember(self)
-    check_call(self, inputs, result if isinstance(result, tuple) else (result,))
+    check_call(self, inputs, results)
     return result
 
 

@@ -52,6 +52,7 @@ from koubai.compiler.trace.results import (
 )
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
+from koubai.snapshot import leave_snapshot
 
 Shortcut = Callable[[Any, Any, dict[str, Any]], Any]
 """Of the function, its arguments and its keyword arguments: see above."""
@@ -282,7 +283,7 @@ class _Placing:
                 writes.append((recipe, storage.kind, (container, operand, value)))
         for i in results.called:
             # As a call would: results of earlier calls keep what they need for their gradients.
-            self._call(_leave_snapshot, self._owner(i))
+            self._call(leave_snapshot, self._owner(i))
         for i, output in results.written:
             self._call(np.copyto, self._other(self.looks.arrays[i]), _Value("outputs", output))
         state = {Output(output, False) for _, output in results.state}
@@ -295,7 +296,6 @@ class _Placing:
 
 
 _scalar, _item = operator.itemgetter(()), operator.methodcaller("item")
-_leave_snapshot = operator.methodcaller("_leave_snapshot")
 
 
 def _fill_all(x: Any, *contents: dict[Any, Any]) -> None:

@@ -19,29 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from heapq import heappop, heappush
+from operator import iadd
 from typing import Any
 
 from numpy import ndarray
 
 from koubai import arrays, errors
-from koubai.arrays import as_array, is_array, is_floating, is_scalar, namespace, shape_of
-from koubai.core.function import Function, is_differentiable
+from koubai.arrays import is_array, is_differentiable, is_floating, is_scalar, namespace
+from koubai.core.function import Function
 from koubai.core.variable import Variable, array_of
 from koubai.recording import recorded
-
-
-def backward(y: Variable, gy: Any, create_graph: bool) -> None:
-    """``Variable.backward``: the gradients of the leaves are added to their ``.grad``."""
-    if y._creator is None and is_floating(y._data):
-        raise errors.nothing_computed(y)
-    leaves = propagate(y, gy, create_graph)
-    if not leaves:
-        raise errors.nothing_differentiable()
-    for x, gx in leaves.items():
-        if x.grad is not None and shape_of(x.grad) != x.shape:
-            raise errors.wrong_grad(x)
-        total = gx if x.grad is None else x.grad + gx
-        x.grad = total if isinstance(total, Variable) else as_array(total)
 
 
 def propagate(
@@ -58,32 +45,39 @@ def propagate(
     Returns:
         The gradients of all leaves in reach and of ``wanted``; nobody else holds their arrays.
     """
-    table = {y: _seed(y, gy, create_graph)}
-    # Inner gradients are dropped as soon as they have been used, unless some are wanted.
+    gy = _seed(y, gy, create_graph)
+    if y._creator is None:
+        return {y: gy}
+    # The output whose function is asked next, that function's number, and, in ``gy``, the gradient.
+    output: Variable | None = y
+    following = y._creator._number
+    # Those that are asked later, of which a chain of operations has none: the numbers are in the
+    # heap, the gradients in the table. What has been used is dropped, unless it is wanted.
+    heap, pending = list[int](), dict[int, Variable]()
+    table, leaves = dict[Variable, Any](), dict[Variable, Any]()
     take: Any = table.get if wanted else table.pop
-    # By creation number, an output of each function that is yet to be asked.
-    pending = {} if y._creator is None else {y._creator._number: y}
-    heap = [-number for number in pending]
     with recorded(create_graph):
-        while heap:
-            number = -heappop(heap)
-            output = pending.pop(number)
+        while output is not None:
             f: Any = output._creator
+            number = following
             try:
-                if not create_graph and f._is_ours and not f._tuple_types:
-                    gys: Any = (take(output),)
-                    gxs = f.backward(gys[0])
+                # A function that nobody asked for its output (see Function._once) is ours and has
+                # no other; number 0 is of one that was never called.
+                if number and not (create_graph or wanted or f._outputs):
+                    gys: Any = (gy,)
+                    gxs = f.backward(gy)
                 else:
-                    gys = _gradients_of_outputs(f, take, create_graph)
+                    table[output] = gy
+                    gys = _gradients_of_outputs(output.creator, take, create_graph)
                     gxs = (f.differentiable_backward if create_graph else f.backward)(*gys)
             except Exception as error:
                 error.add_note(f"in the backward of {type(f).__name__}{errors.where(f)}")
                 raise
-            if type(gxs) is not tuple:
-                gxs = tuple(gxs) if isinstance(gxs, (tuple, list)) else (gxs,)
-            if len(gxs) != len(f._inputs):
+            inputs = f._inputs
+            if type(gxs) is not tuple or len(gxs) != len(inputs):
                 gxs = _matched(gxs, f)
-            for x, gx in zip(f._inputs, gxs):  # noqa: B905  # as many, see above
+            output, following = None, -1
+            for x, gx in zip(inputs, gxs):  # noqa: B905  # as many, see above
                 if not isinstance(x, Variable):
                     continue
                 creator = x._creator
@@ -96,28 +90,35 @@ def propagate(
                     if not is_floating(data):
                         continue
                     gx = _fitted(gx, x, f, gys, create_graph)
-                held = table.get(x)
                 if creator is None:
-                    if held is not None:
-                        held += gx  # in place: the table's own, see _owned
-                        table[x] = held
-                    elif is_floating(data):
-                        table[x] = _owned(gx, f, gys)
-                elif held is not None:
+                    held = leaves.get(x)
+                    leaves[x] = _owned(gx, f, gys) if held is None else iadd(held, gx)  # type: ignore[no-untyped-call]
+                elif x is output:
+                    gy = gy + gx
+                elif (held := table.get(x)) is not None:
                     table[x] = held + gx
+                elif output is None and n not in pending:
+                    output, following, gy = x, n, gx
                 else:
                     table[x] = gx
-                    if n not in pending:
+                    if n != following and n not in pending:  # else its function goes anyway
                         pending[n] = x
                         heappush(heap, -n)
-    return {x: gx for x, gx in table.items() if x._creator is None or x in wanted}
+            if heap and -heap[0] > following:
+                if output is not None:
+                    table[output], pending[following] = gy, output
+                    heappush(heap, -following)
+                following = -heappop(heap)
+                output = pending.pop(following)
+                gy = table.pop(output)
+    leaves.update({x: gx for x, gx in table.items() if x in wanted})
+    return {x: gx for x, gx in leaves.items() if is_floating(x._data)}
 
 
 def _seed(y: Variable, gy: Any, create_graph: bool) -> Any:
     if not is_floating(y._data):
         raise errors.not_real(y)
-    gy = y.grad if gy is None else gy
-    if gy is None:
+    if gy is None and (gy := y.grad) is None:
         if y.size != 1:
             raise errors.not_a_number(y)
         gy = namespace(y._data).ones(y.shape, dtype=y.dtype)
@@ -131,12 +132,10 @@ def _as_gradient(g: Any, x: Variable, create_graph: bool) -> Any:
     """A gradient of ``x`` as a Variable, or as an array like x's."""
     if not is_array(g) or is_scalar(g):
         g = namespace(x._data, g).asarray(g)
-    if create_graph:
-        return g if isinstance(g, Variable) else Variable(g)
-    return array_of(g)
+    return array_of(g) if not create_graph else g if isinstance(g, Variable) else Variable(g)
 
 
-def _gradients_of_outputs(f: Function, take: Any, create_graph: bool) -> tuple[Any, ...]:
+def _gradients_of_outputs(f: Any, take: Any, create_graph: bool) -> tuple[Any, ...]:
     """The gradients that have arrived at the outputs of ``f``; zeros where none has."""
     gys = []
     for i, link in enumerate(f._outputs):
@@ -150,11 +149,14 @@ def _gradients_of_outputs(f: Function, take: Any, create_graph: bool) -> tuple[A
     return tuple(gys)
 
 
-def _matched(gxs: Any, f: Function) -> list[Any]:
-    """One gradient for each input, where ``backward`` returned fewer or more.
+def _matched(gxs: Any, f: Function) -> Any:
+    """A tuple with one gradient for each input, where ``backward`` returned something else.
 
     A layer that takes labels, forward(x, t), may return the gradient of x alone.
     """
+    gxs = gxs if isinstance(gxs, (tuple, list)) else (gxs,)
+    if len(gxs) == len(f._inputs):
+        return gxs
     differentiable = [is_differentiable(x) for x in f._inputs]
     if len(gxs) != sum(differentiable):
         raise errors.wrong_count(f, gxs, sum(differentiable))

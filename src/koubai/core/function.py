@@ -27,27 +27,15 @@ from typing import Any
 import numpy as np
 
 from koubai import arrays, errors
-from koubai.arrays import REAL, Array, as_array, gives_way, is_floating, operand
+from koubai.arrays import Array, as_array, gives_way, is_differentiable, operand
 from koubai.core.variable import Variable, array_of
+from koubai.links import Link
 from koubai.location import Location, caller
-from koubai.recording import recording
-from koubai.snapshot import snapshot
+from koubai.recording import is_recording
+from koubai.snapshot import leave_snapshot, snapshot
 
-_next_number = itertools.count(1).__next__
+_numbers = itertools.count(1)
 _new, _ref, _ndarray = object.__new__, weakref.ref, np.ndarray
-
-
-class _Link:
-    """A read-only view of the graph that gives way: a user's ``self.input = x`` shadows it."""
-
-    def __init__(self, name: str, first: bool) -> None:
-        self.name, self.first = name, first
-
-    def __get__(self, function: Any, owner: Any = None) -> Any:
-        if not (links := getattr(function, self.name)):
-            raise errors.not_called(function)
-        links = tuple(x() if isinstance(x, weakref.ref) else x for x in links)
-        return links[0] if self.first else links
 
 
 class Function:
@@ -87,8 +75,8 @@ class Function:
     _tuple_types: tuple[Any, ...] = ()
     _is_ours = True
 
-    input, inputs = _Link("_inputs", first=True), _Link("_inputs", first=False)
-    output, outputs = _Link("_outputs", first=True), _Link("_outputs", first=False)
+    input, inputs = Link("_inputs", first=True), Link("_inputs", first=False)
+    output, outputs = Link("_outputs", first=True), Link("_outputs", first=False)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,60 +100,59 @@ class Function:
 
     def __call__(self, *inputs: Any) -> Variable:
         # The return type is the common case; arrays alone give an array, and a forward that
-        # returns a tuple gives a tuple. Written out without helpers, for this body and the loop of
-        # the backward pass are the time that an eager operation takes.
+        # returns a tuple gives a tuple.
         if self._outputs:
-            self._leave_snapshot()
-        xs = []
-        in_graph = False
-        y: Any
-        try:
-            for x in inputs:
-                if isinstance(x, Variable):
-                    xs.append(x._data)
-                    in_graph = True
-                else:
-                    xs.append(x if type(x) is _ndarray and x.dtype.kind in REAL else operand(x))
-            # Two, the most common case, spelled out: a call with a star takes half as long again.
-            y = self.forward(xs[0], xs[1]) if len(xs) == 2 else self.forward(*xs)
-            if not in_graph:
-                result: Variable = y
-            elif isinstance(y, (tuple, list)):
-                result = self._joined(inputs, y)
-            else:
-                result = _new(Variable)
-                result._data = y if self._is_ours and type(y) is _ndarray else as_array(y)
-                result._creator = result.grad = result.name = None
-                if recording.get():
-                    result._creator = self
-                    self._inputs, self._outputs = inputs, (_ref(result),)
-                    self._number = _next_number()
-                    if not self._is_ours:
-                        self._location = caller()
-        except (ValueError, TypeError, IndexError, AttributeError) as error:
-            cause = None if self._is_ours else error
-            raise errors.call_failed(error, self, inputs) from cause
+            leave_snapshot(self)
+        result = self._once(*inputs)
+        if type(result) is Variable and result._creator is self:
+            self._outputs = (_ref(result),)
+            if not self._is_ours:
+                self._location = caller()
         return result
+
+    def _once(self, *inputs: Any) -> Variable:
+        """The call itself, and all of it for an instance of ours that was made for this call.
+
+        Nobody holds such an instance, to call it again or to ask for its output; somebody who
+        takes it from ``y.creator`` finds the link to y, which is made there. Written out without
+        helpers, for this body and the loop of the backward pass are the time that an eager
+        operation takes.
+        """
+        try:
+            if len(inputs) == 2:  # the most common case: a loop and a star take half as long again
+                x1, x2 = inputs
+                a = x1._data if type(x1) is Variable else operand(array_of(x1))
+                b = x2._data if type(x2) is Variable else operand(array_of(x2))
+                y = self.forward(a, b)
+            else:
+                x1 = inputs[0] if inputs else None
+                y = self.forward(*[operand(array_of(x)) for x in inputs])
+            if type(x1) is not Variable and not any(isinstance(x, Variable) for x in inputs):
+                return y  # type: ignore[no-any-return]
+            if type(y) is not _ndarray or not self._is_ours:
+                if isinstance(y, (tuple, list)):
+                    return self._joined(inputs, y)  # type: ignore[no-any-return]
+                y = as_array(y)
+            result = _new(Variable)
+            result._data = y
+            result._creator = result.grad = result.name = None
+            if is_recording():
+                result._creator = self
+                self._inputs, self._number = inputs, next(_numbers)
+            return result
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            raise errors.call_failed(error, self, inputs) from None if self._is_ours else error
 
     def _joined(self, inputs: tuple[Any, ...], ys: Any) -> Any:
         """What ``__call__`` does with one output, for several."""
         outputs = tuple([Variable(as_array(y)) for y in ys])
-        if recording.get():
+        if is_recording():
             for output in outputs:
                 output._creator = self
             self._inputs, self._outputs = inputs, tuple([_ref(output) for output in outputs])
-            self._number, self._location = _next_number(), caller()
+            self._number, self._location = next(_numbers), caller()
             self._tuple_types = tuple([(y.shape, y.dtype) for y in outputs])
         return outputs
-
-    def _leave_snapshot(self) -> None:
-        """Before it is called again: results that are still alive get a copy as their creator."""
-        alive = [y for link in self._outputs if (y := link()) is not None and y._creator is self]
-        if alive:
-            older = snapshot(self)
-            for output in alive:
-                output._creator = older
-        self._inputs = self._outputs = ()
 
     def differentiable_backward(self, *gys: Variable) -> Any:
         """Gradients that can be differentiated: backward on Variables, by a copy of this function.
@@ -206,11 +193,6 @@ def _guarded(x: Variable) -> Variable:
     guarded: Variable = arrays.copy(x)
     guarded.__class__ = _GuardedInput
     return guarded
-
-
-def is_differentiable(x: object) -> bool:
-    """Whether ``x`` is a Variable of floating-point numbers."""
-    return isinstance(x, Variable) and is_floating(x._data)
 
 
 def as_of(x: Variable, function: Function) -> Variable:

@@ -11,11 +11,11 @@ Operators and array methods are declared in ``array_methods.py`` and bound to op
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from koubai import arrays
+from koubai import arrays, errors
 from koubai.array_methods import ArrayMethods
-from koubai.arrays import Array, as_array
 
 if TYPE_CHECKING:
     from koubai.core.function import Function
@@ -58,16 +58,19 @@ class Variable(ArrayMethods):
         self.name = name
 
     @property
-    def data(self) -> Array:
+    def data(self) -> arrays.Array:
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
-        self._data = as_array(data)
+        self._data = arrays.as_array(data)
 
     @property
     def creator(self) -> Function | None:
-        return self._creator
+        f = self._creator
+        if f is not None and f._inputs and not f._outputs:
+            f._outputs = (weakref.ref(self),)  # see Function._once
+        return f
 
     def set_creator(self, creator: Function | None) -> None:
         """Say which function computed this variable (``creator(...)`` does so by itself)."""
@@ -94,15 +97,24 @@ class Variable(ArrayMethods):
                 shape; nothing differentiable in reach; a ``backward`` on the way that returned
                 gradients of the wrong number or shape.
         """
-        from koubai.core.backward import backward  # the pass is built on Variable
+        from koubai.core.backward import propagate  # the pass is built on Variable
 
-        backward(self, gy, create_graph)
+        if self._creator is None and arrays.is_floating(self._data):
+            raise errors.nothing_computed(self)
+        leaves = propagate(self, gy, create_graph)
+        if not leaves:
+            raise errors.nothing_differentiable()
+        for x, gx in leaves.items():
+            if x.grad is not None and arrays.shape_of(x.grad) != x.shape:
+                raise errors.wrong_grad(x)
+            total = gx if x.grad is None else x.grad + gx
+            x.grad = total if isinstance(total, Variable) else arrays.as_array(total)
 
     def cleargrad(self) -> None:
         """Forget the gradient: ``grad = None``."""
         self.grad = None
 
-    def detach(self) -> Array:
+    def detach(self) -> arrays.Array:
         """The array, without its history."""
         return self._data
 

@@ -301,7 +301,7 @@ def add(x1: Any, x2: Any, /) -> Variable:
     >>> add(Variable([1.0, 2.0]), 10)
     Variable([11., 12.])
     """
-    return Add()(x1, x2)
+    return Add()._once(x1, x2)
 
 
 def subtract(x1: Any, x2: Any, /) -> Variable:
@@ -310,7 +310,7 @@ def subtract(x1: Any, x2: Any, /) -> Variable:
     >>> subtract(10, Variable([1.0, 2.0]))
     Variable([9., 8.])
     """
-    return Subtract()(x1, x2)
+    return Subtract()._once(x1, x2)
 
 
 def multiply(x1: Any, x2: Any, /) -> Variable:
@@ -319,7 +319,7 @@ def multiply(x1: Any, x2: Any, /) -> Variable:
     >>> multiply(Variable([1.0, 2.0]), 10)
     Variable([10., 20.])
     """
-    return Multiply()(x1, x2)
+    return Multiply()._once(x1, x2)
 
 
 def divide(x1: Any, x2: Any, /) -> Variable:
@@ -328,7 +328,7 @@ def divide(x1: Any, x2: Any, /) -> Variable:
     >>> divide(Variable([1.0, 2.0]), 10)
     Variable([0.1, 0.2])
     """
-    return Divide()(x1, x2)
+    return Divide()._once(x1, x2)
 
 
 def negative(x: Any, /) -> Variable:
@@ -337,7 +337,7 @@ def negative(x: Any, /) -> Variable:
     >>> negative(Variable([1.0, -2.0]))
     Variable([-1.,  2.])
     """
-    return Negative()(x)
+    return Negative()._once(x)
 
 
 def pow(x1: Any, x2: Any, /) -> Variable:
@@ -346,7 +346,7 @@ def pow(x1: Any, x2: Any, /) -> Variable:
     >>> pow(Variable([1.0, 2.0]), 3)
     Variable([1., 8.])
     """
-    return Pow()(x1, x2)
+    return Pow()._once(x1, x2)
 
 
 def square(x: Any, /) -> Variable:
@@ -355,7 +355,7 @@ def square(x: Any, /) -> Variable:
     >>> square(Variable([1.0, -3.0]))
     Variable([1., 9.])
     """
-    return Square()(x)
+    return Square()._once(x)
 
 
 def sqrt(x: Any, /) -> Variable:
@@ -364,7 +364,7 @@ def sqrt(x: Any, /) -> Variable:
     >>> sqrt(Variable([4.0, 9.0]))
     Variable([2., 3.])
     """
-    return Sqrt()(x)
+    return Sqrt()._once(x)
 
 
 def reciprocal(x: Any, /) -> Variable:
@@ -373,7 +373,7 @@ def reciprocal(x: Any, /) -> Variable:
     >>> reciprocal(Variable([2.0, 4.0]))
     Variable([0.5 , 0.25])
     """
-    return Reciprocal()(x)
+    return Reciprocal()._once(x)
 
 
 def abs(x: Any, /) -> Variable:
@@ -382,7 +382,7 @@ def abs(x: Any, /) -> Variable:
     >>> abs(Variable([-1.0, 2.0]))
     Variable([1., 2.])
     """
-    return Abs()(x)
+    return Abs()._once(x)
 
 
 def exp(x: Any, /) -> Variable:
@@ -391,7 +391,7 @@ def exp(x: Any, /) -> Variable:
     >>> exp(Variable([0.0]))
     Variable([1.])
     """
-    return Exp()(x)
+    return Exp()._once(x)
 
 
 def log(x: Any, /) -> Variable:
@@ -400,7 +400,7 @@ def log(x: Any, /) -> Variable:
     >>> log(Variable([1.0]))
     Variable([0.])
     """
-    return Log()(x)
+    return Log()._once(x)
 
 
 def tanh(x: Any, /) -> Variable:
@@ -409,7 +409,7 @@ def tanh(x: Any, /) -> Variable:
     >>> tanh(Variable([0.0]))
     Variable([0.])
     """
-    return Tanh()(x)
+    return Tanh()._once(x)
 
 
 def sigmoid(x: Any, /) -> Variable:
@@ -418,7 +418,7 @@ def sigmoid(x: Any, /) -> Variable:
     >>> sigmoid(Variable([0.0, -1e4]))
     Variable([0.5, 0. ])
     """
-    return Sigmoid()(x)
+    return Sigmoid()._once(x)
 
 
 def relu(x: Any, /) -> Variable:
@@ -427,7 +427,7 @@ def relu(x: Any, /) -> Variable:
     >>> relu(Variable([-1.0, 2.0]))
     Variable([0., 2.])
     """
-    return Relu()(x)
+    return Relu()._once(x)
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
@@ -446,4 +446,4 @@ def copy(x: Any, /) -> Variable:
     >>> copy(Variable([1.0, 2.0]))
     Variable([1., 2.])
     """
-    return Copy()(x)
+    return Copy()._once(x)

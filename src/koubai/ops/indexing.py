@@ -9,13 +9,14 @@ from koubai import arrays
 from koubai.arrays import (
     Array,
     describe,
+    is_differentiable,
     names_each_element_once,
     namespace,
     operand,
     shape_of,
 )
 from koubai.core import Function, Variable
-from koubai.core.function import as_of, is_differentiable
+from koubai.core.function import as_of
 from koubai.core.variable import array_of
 from koubai.recording import recording
 

@@ -77,7 +77,7 @@ def matmul(x1: Any, x2: Any, /) -> Variable:
     >>> matmul(Variable([[1.0, 2.0]]), Variable([[3.0], [4.0]]))
     Variable([[11.]])
     """
-    return Matmul()(x1, x2)
+    return Matmul()._once(x1, x2)
 
 
 def dot(x1: Any, x2: Any, /) -> Variable:
@@ -94,7 +94,7 @@ def dot(x1: Any, x2: Any, /) -> Variable:
             f"dot(x1: {describe(x1)}, x2: {describe(x2)}) takes vectors and matrices; for more axes"
             " write matmul, for numbers *"
         )
-    return Matmul()(x1, x2)
+    return Matmul()._once(x1, x2)
 
 
 def linear(x: Any, W: Any, b: Any = None, /) -> Variable:
@@ -108,4 +108,4 @@ def linear(x: Any, W: Any, b: Any = None, /) -> Variable:
     >>> linear(Variable([[1.0, 2.0]]), Variable([[3.0], [4.0]]), Variable([0.5]))
     Variable([[11.5]])
     """
-    return Matmul()(x, W) if b is None else Linear()(x, W, b)
+    return Matmul()._once(x, W) if b is None else Linear()._once(x, W, b)

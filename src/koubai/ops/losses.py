@@ -141,7 +141,7 @@ def softmax(x: Any, /, *, axis: int = -1) -> Variable:
     >>> softmax(Variable([1.0, 1.0]))
     Variable([0.5, 0.5])
     """
-    return Softmax(axis)(x)
+    return Softmax(axis)._once(x)
 
 
 def log_softmax(x: Any, /, *, axis: int = -1) -> Variable:
@@ -150,7 +150,7 @@ def log_softmax(x: Any, /, *, axis: int = -1) -> Variable:
     >>> log_softmax(Variable([0.0, -1e4]))
     Variable([     0., -10000.])
     """
-    return LogSoftmax(axis)(x)
+    return LogSoftmax(axis)._once(x)
 
 
 def softmax_cross_entropy(x: Any, t: Any, /) -> Variable:
@@ -170,7 +170,7 @@ def softmax_cross_entropy(x: Any, t: Any, /) -> Variable:
     >>> softmax_cross_entropy(Variable([[0.0, 0.0]]), [1])
     Variable(0.69314718)
     """
-    return SoftmaxCrossEntropy()(x, t)
+    return SoftmaxCrossEntropy()._once(x, t)
 
 
 def mean_squared_error(x: Any, t: Any, /) -> Variable:
@@ -182,4 +182,4 @@ def mean_squared_error(x: Any, t: Any, /) -> Variable:
     >>> mean_squared_error(Variable([1.0, 2.0]), [1.0, 4.0])
     Variable(2.)
     """
-    return MeanSquaredError()(x, t)
+    return MeanSquaredError()._once(x, t)

@@ -161,7 +161,7 @@ def sum(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     >>> sum(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Variable([4., 6.])
     """
-    return Sum(axis, keepdims)(x)
+    return Sum(axis, keepdims)._once(x)
 
 
 def mean(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
@@ -170,7 +170,7 @@ def mean(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     >>> mean(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Variable([2., 3.])
     """
-    return Mean(axis, keepdims)(x)
+    return Mean(axis, keepdims)._once(x)
 
 
 def prod(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
@@ -179,7 +179,7 @@ def prod(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     >>> prod(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Variable([3., 8.])
     """
-    return Prod(axis, keepdims)(x)
+    return Prod(axis, keepdims)._once(x)
 
 
 def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
@@ -188,7 +188,7 @@ def max(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     >>> max(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Variable([3., 4.])
     """
-    return Max(axis, keepdims)(x)
+    return Max(axis, keepdims)._once(x)
 
 
 def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
@@ -197,4 +197,4 @@ def min(x: Any, /, axis: Axis = None, *, keepdims: bool = False) -> Variable:
     >>> min(Variable([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Variable([1., 2.])
     """
-    return Min(axis, keepdims)(x)
+    return Min(axis, keepdims)._once(x)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from koubai.arrays import is_differentiable
 from koubai.checking.subjects.objects import (
     argument_names,
     as_list,
@@ -20,7 +21,6 @@ from koubai.checking.subjects.objects import (
 from koubai.checking.subjects.subject import Outcome, Subject, Values
 from koubai.core import Function, Variable
 from koubai.core.backward import propagate
-from koubai.core.function import is_differentiable
 from koubai.core.variable import array_of
 from koubai.nn import Module
 

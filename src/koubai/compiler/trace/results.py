@@ -37,6 +37,7 @@ from koubai.compiler.trace.traced import Trace, Traced, gone
 from koubai.compiler.trace.world import World
 from koubai.core import Variable
 from koubai.location import caller
+from koubai.snapshot import leave_snapshot
 
 
 @dataclass
@@ -274,7 +275,7 @@ class Results:
         deleted = [(i, key.make(call)) for i, key in self.deleted]
         for i in self.called:
             # As a call would: results of earlier calls keep what they need for their gradients.
-            world.containers[i].owner._leave_snapshot()
+            leave_snapshot(world.containers[i].owner)
         for i, output in self.written:
             np.copyto(world.arrays[i], call.outputs[output])
         for i, key, new in assigned:
