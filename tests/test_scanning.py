@@ -363,6 +363,175 @@ def test_gradients_with_state() -> None:
         assert_same(compiled(xs), eager(xs))
 
 
+def _first_is_another(s: Any) -> Any:
+    def step(c: Any, x: Any) -> Any:
+        c = x if s.first else c + x
+        s.first = False
+        return c, None
+
+    return step
+
+
+def _old_is_a_number(s: Any) -> Any:
+    def step(c: Any, x: Any) -> Any:
+        k, s.k = s.k, 1
+        return c + k * x, None
+
+    return step
+
+
+@pytest.mark.parametrize("make", [_first_is_another, _old_is_a_number])
+def test_a_first_step_that_differs_is_refused(make: Any) -> None:
+    """A decision on what another step has assigned can't be compiled; eagerly it can."""
+
+    class State:
+        first, k = True, 2
+
+    def run(state: Any, xs: Array) -> Any:
+        return koubai.scan(make(state), np.array(100.0), xs)[0]
+
+    xs, state = np.array([1.0, 2.0, 4.0]), State()
+    state.first, state.k = True, 2
+    with pytest.raises(koubai.compiler.TraceError, match="the first step of scan finds another"):
+        koubai.compile(run)(state, xs)
+    assert (state.first, state.k) == (True, 2)
+    assert run(state, xs) in (7.0, 108.0)
+
+
+def test_numbers_that_are_written_before_they_are_read() -> None:
+    """They may be something else before the first step: a shape that is kept, a mode."""
+
+    class Layer:
+        shape = mode = None
+
+    layer = Layer()
+    layer.shape = layer.mode = None
+
+    def run(xs: Array) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            layer.shape, layer.mode = x.shape, "train"
+            return c + koubai.sum(x) * layer.shape[0], layer.mode == "train"
+
+        return koubai.scan(lambda c, x: (step(c, x)[0], None), 0.0, xs)[0]
+
+    xs = np.ones((3, 2))
+    assert_same(koubai.compile(run)(xs), run(xs))
+    assert (layer.shape, layer.mode) == ((2,), "train")
+
+
+def test_writes_in_place_stay_in_the_step() -> None:
+    """What a step gets is its own, and what it returns is what it is then: both ways alike."""
+    buffer = np.zeros(3)
+
+    def run(init: Array, xs: Array) -> Any:
+        seen = np.zeros(3) + init[0]
+
+        def step(c: Any, x: Any) -> Any:
+            c += x
+            c[0] = x[1] * 2
+            x *= 3
+            buffer[:] += x
+            seen[1:] += c[:-1]
+            return c, (buffer, seen, c)
+
+        return *koubai.scan(step, init, xs), seen
+
+    xs = np.random.default_rng(0).normal(size=(4, 3))
+    given, init = xs.copy(), np.ones(3)
+    eager, after = run(init, given), buffer.copy()
+    np.testing.assert_array_equal(given, xs)
+    np.testing.assert_array_equal(init, np.ones(3))
+    buffer[:] = 0
+    assert_same(koubai.compile(run)(init, given), eager)
+    assert_same(buffer, after)
+
+
+def test_parameters_as_results() -> None:
+    """A Variable that a later step changes is what it was in its step."""
+    w = Variable(np.ones(1))
+    optimizer = optim.SGD([w], lr=0.1)
+
+    def run(xs: Array) -> Any:
+        def step(_: Any, x: Any) -> Any:
+            optimizer.zero_grad()
+            koubai.sum((w * x - 1) ** 2).backward()
+            optimizer.step()
+            return None, w
+
+        return koubai.scan(step, None, xs)[1]
+
+    xs = np.array([[2.0], [3.0], [4.0]])
+    eager = run(xs)
+    np.testing.assert_allclose(eager.data[:, 0], [0.6, 0.12, 0.536])
+    w.data = np.ones(1)
+    assert_same(koubai.compile(run)(xs), eager)
+
+
+def test_sums_that_are_used_on_the_way() -> None:
+    """A running sum of products is no single product if its steps are results too."""
+
+    def run(xs: Array) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            c = c + x.T @ x
+            return c, (c, koubai.sum(c))
+
+        return koubai.scan(step, np.zeros((3, 3)), xs)
+
+    xs = np.random.default_rng(0).normal(size=(4, 2, 3))
+    assert_same(koubai.compile(run)(xs), run(xs))
+
+
+def test_layers_in_inner_loops_and_local_state() -> None:
+    """An inner loop's layer keeps its last input; arrays made in the function are state, too."""
+
+    class Square(koubai.Function):
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x * x
+
+        def backward(self, gy: Any) -> Any:
+            return 2 * self.x * gy
+
+    square, w = Square(), Variable(np.array([0.5, 0.2]))
+
+    def run(rows: Array) -> Any:
+        w.cleargrad()
+        local = {"n": np.zeros(2)}
+
+        def inner(c: Any, x: Any) -> Any:
+            local["n"] = local["n"] + x
+            return square(c * w + x), None
+
+        def outer(c: Any, row: Any) -> Any:
+            return koubai.scan(inner, c, row)
+
+        last, _ = koubai.scan(outer, np.zeros(2), rows)
+        koubai.sum(last).backward()
+        return last, w.grad, local["n"]
+
+    rows = np.random.default_rng(0).normal(size=(3, 2, 2)) / 4
+    assert_same(koubai.compile(run)(rows), run(rows))
+
+
+def test_gradients_that_add_up() -> None:
+    """Over steps, if they begin with zeros; the error says so."""
+    w = Variable(np.ones(2))
+
+    def run(xs: Array) -> Any:
+        def step(_: Any, x: Any) -> Any:
+            koubai.sum(w * x).backward()
+            return None, None
+
+        koubai.scan(step, None, xs)
+        return w.grad
+
+    xs = np.ones((3, 2))
+    with pytest.raises(koubai.compiler.TraceError, match="A gradient that is to add up begins"):
+        koubai.compile(run)(xs)
+    w.grad = np.zeros(2)
+    assert_same(koubai.compile(run)(xs), np.full(2, 3.0))
+
+
 def test_no_gradient_through_assigned_variables() -> None:
     """Their history ends with the step: an error, not half a gradient."""
 
@@ -383,7 +552,7 @@ def test_no_gradient_through_assigned_variables() -> None:
         loss.backward()
         return loss
 
-    with pytest.raises(ValueError, match="carry it instead"):
+    with pytest.raises(ValueError, match=r"reads memory\.h, a Variable"):
         step(np.ones((3, 2)))
 
 
@@ -418,6 +587,10 @@ def test_bad_input(compiled: bool) -> None:
         scan(lambda c, x: (c, x), None, 3.0)
     with pytest.raises(ValueError, match="length="):
         scan(lambda c, x: (c, x), None)
+    with pytest.raises(TypeError, match=r"length must be a whole number, not 6\.0"):
+        scan(lambda c, x: (c, x), None, length=6.0)
+    with pytest.raises(ValueError, match=r"write np\.array\(xs\)"):
+        scan(lambda c, x: (c, x), None, [[1.0, 2.0], [3.0, 4.0]])
 
 
 def test_what_can_not_be_carried() -> None:

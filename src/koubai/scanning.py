@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from koubai import arrays
 from koubai.arrays import (
     as_array,
     describe,
     is_array,
     is_differentiable,
     is_floating,
+    is_scalar,
     namespace,
     shape_of,
 )
@@ -125,10 +127,13 @@ class _Step:
             what = f"a tuple of {len(made)}" if isinstance(made, tuple) else describe(made)
             raise TypeError(f"scan: f must return two values, (carry, y), not {what}")
         after, build = _leaves(made[0])
-        if len(after) != len(carried) or not _alike(
-            self.build_carry([0] * len(carried)), build([0] * len(after))
-        ):
-            raise ValueError("scan: f must return a carry of the same structure as it gets")
+        before, now = (
+            b([ARRAY] * len(x)) for b, x in ((self.build_carry, carried), (build, after))
+        )
+        if not _alike(before, now):
+            raise ValueError(
+                f"scan: f must return a carry of the same structure as it gets, {before}, not {now}"
+            )
         ys, self.build_y = _leaves(made[1])
         return [_as_operand(a) for a in after], [_as_operand(y) for y in ys]
 
@@ -137,24 +142,35 @@ def _eager(
     step: _Step, carried: list[Any], stacks: list[Any], length: int, reverse: bool
 ) -> tuple[Any, Any]:
     if not length:
-        raise ValueError("scan: no steps to make, so nobody knows what y would be; xs are empty")
+        raise ValueError("scan: no steps to make, so nobody knows the shape of y")
     elements = [unstack(x) if isinstance(x, Variable) else x for x in stacks]
+    carried = [_owned(x) for x in carried]
     made: list[list[Any]] = []
     for i in reversed(range(length)) if reverse else range(length):
-        after, ys = step(carried, [x[i] for x in elements])
+        after, ys = step(
+            carried, [x[i] if isinstance(x, tuple) else _owned(x[i]) for x in elements]
+        )
         for k, (old, new) in enumerate(zip(carried, after, strict=True)):
             if shape_of(new) != shape_of(old) or new.dtype != old.dtype:
                 raise ValueError(
                     f"scan: carry {k} is {describe(old)} before step {i} and {describe(new)} after"
                     " it; a step must keep shapes and dtypes (make init so)"
                 )
-        carried = after
-        made.append(ys)
+        carried = [_owned(x) for x in after]
+        made.append([_owned(y) for y in ys])
+        if len(ys) != len(made[0]):
+            raise ValueError("scan: f must return a y of the same structure in each step")
     if reverse:
         made.reverse()
     columns = [list(column) for column in zip(*made, strict=True)]
     ys = [stack(c) if isinstance(c[0], Variable) else namespace(*c).stack(c) for c in columns]
     return step.build_carry(carried), step.build_y(ys)
+
+
+def _owned(x: Any) -> Any:
+    """``x`` as it is now, whatever a later step writes into it, or assigns to it."""
+    is_result = isinstance(x, Variable) and x._creator is not None
+    return x if is_result or is_scalar(x) else arrays.copy(x)
 
 
 # In a compiled function.
@@ -185,16 +201,15 @@ def _compiled(
         y_variables = [isinstance(y, Variable) for y in ys]
         return [array_of(a) for a in after], [*(array_of(y) for y in ys), *own]
 
-    leaves = [array_of(x) for x in carried]
-    xs = [array_of(x) for x in stacks]
-    given = step.assigned
-    after, made, assigned = loop(body, leaves, xs, length, reverse, step.users, given)
+    first, xs = [array_of(x) for x in carried], [array_of(x) for x in stacks]
+    after, made, assigned = loop(body, first, xs, length, reverse, step.users, step.assigned)
     outside = [v for v in used if not is_gone(v.data)]
     n_ys = len(y_variables)
     ys, before = made[:n_ys], made[n_ys:]
     inputs = [*carried, *stacks, *outside]
     if recording.get() and any(is_differentiable(x) for x in inputs):
-        f = Scan(step, length, reverse, len(outside), [*after, *ys], before, assigned)
+        kinds = [*variables, *x_variables]
+        f = Scan(step, length, reverse, kinds, len(outside), [*after, *ys], before, assigned)
         scanned: Any = f(*inputs)
         results = list(scanned)
     else:
@@ -215,6 +230,7 @@ class Scan(Function):
 
     Args:
         step, length, reverse: the loop.
+        variables: whether they are Variables in a step: what is carried, and what xs hold.
         captured: how many Variables f uses beside its arguments.
         results: what is carried in the end, and the ys.
         before: what each step got, stacked.
@@ -226,13 +242,14 @@ class Scan(Function):
         step: _Step,
         length: int,
         reverse: bool,
+        variables: Sequence[bool],
         captured: int,
         results: Sequence[Any],
         before: Sequence[Any],
         assigned: Any,
     ) -> None:
-        self.step, self.length, self.reverse, self.captured = step, length, reverse, captured
-        self.assigned = assigned
+        self.step, self.length, self.reverse = step, length, reverse
+        self.variables, self.captured, self.assigned = variables, captured, assigned
         self.results, self.before = tuple(results), tuple(before)
 
     def forward(self, *xs: Any) -> Any:
@@ -254,25 +271,25 @@ class Scan(Function):
         return (*after, *ys)
 
     def backward(self, *gys: Any) -> Any:
-        if self.assigned.variables:
+        if names := self.assigned.variables:
             raise ValueError(
-                "no gradient goes through a scan whose step reads a Variable that an earlier step"
-                " has assigned (self.h = h); carry it instead: return it as a part of carry"
+                f"no gradient goes through a scan whose step reads {names[0]}, a Variable that an"
+                " earlier step has assigned: carry it, that is, return it as a part of carry; or"
+                " assign its array, h.data, if no gradient is to go that way"
             )
         n, step = self.step.carries, self.step
         inputs = self._inputs
         used = inputs[len(inputs) - self.captured :]
         stacks = list(self.xs[n:])
         higher = any(isinstance(g, Variable) for g in gys)
-        wanted = [is_floating(array_of(x)) for x in (*self.before, *stacks)]
 
         def back(carry: Any, parts: Any) -> Any:
             g_carry, totals = carry
             own, x, gy = parts
             with recorded(True):
                 leaves = [
-                    a if isinstance(a, Variable) or not w else Variable(a)
-                    for a, w in zip([*own, *x], wanted, strict=True)
+                    Variable(a) if v and not isinstance(a, Variable) else a
+                    for a, v in zip([*own, *x], self.variables, strict=True)
                 ]
                 after, ys = step(leaves[:n], leaves[n:])
                 pairs = zip([*after, *ys], [*g_carry, *gy], strict=True)
@@ -333,16 +350,22 @@ def _leaves(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
 
 def _alike(one: Any, two: Any) -> bool:
-    """Whether two trees of zeros are the same."""
-    if isinstance(one, (list, tuple)):
-        return (
-            type(one) is type(two)
-            and len(one) == len(two)
-            and all(_alike(a, b) for a, b in zip(one, two, strict=True))
-        )
-    if isinstance(one, dict):
-        return isinstance(two, dict) and all(k in two and _alike(x, two[k]) for k, x in one.items())
-    return type(one) is type(two)
+    """Whether two trees without leaves of their own are the same."""
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(_alike(one[k], two[k]) for k in one)
+    if isinstance(one, (list, tuple)) and type(one) is type(two) and len(one) == len(two):
+        return all(_alike(a, b) for a, b in zip(one, two, strict=True))
+    return one is two
+
+
+class _Array:
+    """Stands for any array, in messages."""
+
+    def __repr__(self) -> str:
+        return "array"
+
+
+ARRAY = _Array()
 
 
 def _as_operand(x: Any) -> Any:
@@ -361,9 +384,16 @@ def _number(x: Any) -> Any:
 
 
 def _length(stacks: list[Any], length: int | None) -> int:
+    if length is not None and (
+        isinstance(length, bool) or not isinstance(length, int | np.integer)
+    ):
+        raise TypeError(f"scan: length must be a whole number, not {length!r}")
     for x in stacks:
         if not shape_of(x):
-            raise ValueError(f"scan: xs must have a first axis, the steps, not {describe(x)}")
+            raise ValueError(
+                f"scan: xs must have a first axis, the steps, not {describe(x)} (a list is a list"
+                " of xs; for one array write np.array(xs))"
+            )
         n = shape_of(x)[0]
         if length is not None and n != length:
             raise ValueError(f"scan: {describe(x)} among xs has {n} elements, for {length} steps")

@@ -76,5 +76,5 @@ def test_bad_input() -> None:
     layer = _layer()
     with pytest.raises(ValueError, match=r"x must be \(steps, batch, 3\) or .*float64\[5, 2, 4\]"):
         layer(np.zeros((5, 2, 4)))
-    with pytest.raises(ValueError, match=r"h must be \[2, 4\] for this x, not float64\[4\]"):
+    with pytest.raises(ValueError, match=r"h must be float64\[2, 4\] for this x, not float64\[4\]"):
         layer(np.zeros((5, 2, 3)), np.zeros(4))

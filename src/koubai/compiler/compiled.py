@@ -26,6 +26,7 @@ import numpy as np
 from koubai.compiler import reasons
 from koubai.compiler.errors import NeedsNumber
 from koubai.compiler.interpret import interpret, observer
+from koubai.compiler.passes.loops import trim
 from koubai.compiler.program import Program, verify
 from koubai.compiler.runtime import walker
 from koubai.compiler.runtime.called import Called, call_natively
@@ -75,8 +76,13 @@ class Compiled:
         its place in the world.
         """
         if self.native is None or observer.get() is not None:
-            return self.results.owned(interpret(self.program, arrays), arrays)
+            return self.results.owned(interpret(self.for_numpy, arrays), arrays)
         return self.native.run(arrays)
+
+    @functools.cached_property
+    def for_numpy(self) -> Program:
+        """What NumPy runs: the program as it was traced, but that loops keep what is needed."""
+        return trim(self.program, inside=True)
 
     def called(self) -> walker.Program:
         """As native code calls it."""

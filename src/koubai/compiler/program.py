@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.primitives import OPERAND, PRIMITIVES, Type
 from koubai.location import Location, describe_location
 
 
@@ -110,6 +110,13 @@ def _param(param: Any) -> str:
 def digest(array: np.ndarray[Any, Any]) -> str:
     """A short text for the numbers in ``array``: equal texts are equal numbers."""
     return f"<{hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]}>"
+
+
+def is_view(instruction: Instruction) -> bool:
+    """Whether it only looks at its operand in another way."""
+    if instruction.op == "getitem":
+        return OPERAND not in instruction.params["index"]
+    return instruction.op in ("permute_dims", "broadcast_to", "reshape")
 
 
 def has_effect(instruction: Instruction) -> bool:

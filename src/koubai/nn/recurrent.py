@@ -84,15 +84,16 @@ class RNN(Module):
             raise ValueError(
                 f"RNN: x must be (steps, batch, {inputs}) or (steps, {inputs}), not {describe(x)}"
             )
-        state = (*shape[1:-1], hidden)
+        state, zs = (*shape[1:-1], hidden), linear(x, self.Wx, self.b)
         if h is None:
-            h = np.zeros(state, self.Wx.dtype)
-        elif shape_of(h) != state:
-            raise ValueError(f"RNN: h must be {list(state)} for this x, not {describe(h)}")
+            h = np.zeros(state, zs.dtype)
+        elif shape_of(h) != state or h.dtype != zs.dtype:
+            wanted = f"{zs.dtype}{list(state)}"
+            raise ValueError(f"RNN: h must be {wanted} for this x, not {describe(h)}")
 
         def step(h: Any, z: Any) -> tuple[Any, Any]:
             h = tanh(z + h @ self.Wh)
             return h, h
 
-        last, states = scan(step, h, linear(x, self.Wx, self.b))
+        last, states = scan(step, h, zs)
         return states, last

@@ -36,7 +36,7 @@ from koubai.compiler.kernels import (
 )
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Bundle, Type
-from koubai.compiler.program import Instruction, Program
+from koubai.compiler.program import Instruction, Program, is_view
 
 MOST_NODES = 200
 """In one nest: more would not fit into registers, and take long to compile."""
@@ -724,12 +724,9 @@ def _uses(program: Program) -> dict[int, int]:
     n = len(program.inputs)
     roots, uses = list(range(n)), defaultdict[int, int](int)
     for i, instruction in enumerate(program.instructions):
-        op = instruction.op
-        is_view = op in ("copy", "permute_dims", "broadcast_to", "reshape") or (
-            op == "getitem" and OPERAND not in instruction.params["index"]
-        )
-        roots.append(roots[instruction.inputs[0]] if is_view else n + i)
-        if not is_view:
+        is_no_work = instruction.op == "copy" or is_view(instruction)
+        roots.append(roots[instruction.inputs[0]] if is_no_work else n + i)
+        if not is_no_work:
             for v in instruction.inputs:
                 uses[roots[v]] += 1
     for v in program.outputs:

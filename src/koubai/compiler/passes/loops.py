@@ -15,7 +15,7 @@ Three rewritings, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,17 +24,16 @@ import numpy as np
 from koubai.compiler.passes.common import key_of
 from koubai.compiler.passes.dead import remove_dead
 from koubai.compiler.passes.fusion import CHEAP
-from koubai.compiler.primitives import OPERAND, PRIMITIVES, Type
-from koubai.compiler.program import Instruction, Program, has_effect
+from koubai.compiler.primitives import PRIMITIVES, Type
+from koubai.compiler.program import Instruction, Program, has_effect, is_view
 
 
 def lighten(program: Program, optimize: Callable[[Program], Program]) -> Program:
     """``program`` with its loops rewritten, and their bodies by ``optimize``."""
     if not any(x.op == "loop" for x in program.instructions):
         return program
-    program = _shared(_trimmed(program))
-    program = _without_sums(_trimmed(program))
-    program = _trimmed(program)
+    program = _shared(trim(program))
+    program = trim(_without_sums(trim(program)))
     new = Program(list(program.inputs), outputs=list(program.outputs))
     for old in program.instructions:
         if old.op == "loop":
@@ -152,7 +151,8 @@ def _cone(body: Program, outputs: Iterable[int], known: Iterable[int] = ()) -> s
 # What nobody needs.
 
 
-def _trimmed(program: Program) -> Program:
+def trim(program: Program, inside: bool = False) -> Program:
+    """``program`` without what nobody needs of its loops; ``inside`` of them, too, if wanted."""
     n, loops = len(program.inputs), _loops(program)
     needed = set(program.outputs)
     parts: dict[int, set[int]] = {value: set() for value in loops}
@@ -172,6 +172,9 @@ def _trimmed(program: Program) -> Program:
     for i, old in enumerate(program.instructions):
         if n + i in loops and n + i in needed:
             old = _typed(new, _written(loops[n + i], lambda x: x))
+            if inside:
+                body = trim(old.params["body"], inside)
+                old = replace(old, params={**old.params, "body": body})
         elif old.op == "part" and n + i in needed:
             kept = sorted(parts[old.inputs[0]])
             old = replace(old, params={"index": kept.index(old.params["index"])})
@@ -267,7 +270,8 @@ def _shared(program: Program) -> Program:
         for own, other, there in taken.get(value, ()):
             index = len(loops[other].carried) + stacked[other][there]
             stack = writer.emit(old, "part", writer.values[other], index=index)
-            loop.stacks.append((-1 - stack, end + len(more)))  # a value of the new program
+            # Below 0, for it is a value of the new program, and all others are of the old one.
+            loop.stacks.append((-1 - stack, end + len(more)))
             more.append(loop.body.type_of(own))
         mine = {own: end + k for k, (own, _, _) in enumerate(taken.get(value, ()))}
         if mine:
@@ -324,30 +328,23 @@ def _same(program: Program, earlier: _Loop, later: _Loop) -> dict[int, int]:
 def _frontier(loop: _Loop, same: dict[int, int]) -> list[int]:
     """The values in ``same`` that the rest of ``loop`` needs, if it is worth to keep them."""
     n, body = len(loop.body.inputs), loop.body
-    needed, found = set(loop.carried) | set(loop.made), set()
-    is_dear = False
+    needed, found = set(loop.carried) | set(loop.made), set[int]()
     for i in reversed(range(len(body.instructions))):
         value, instruction = n + i, body.instructions[i]
         if value not in needed and not has_effect(instruction):
             continue
-        is_kept = instruction.op not in ("constant", "loop") and not _is_view(instruction)
+        is_kept = instruction.op not in ("constant", "copy", "loop") and not is_view(instruction)
         if value in same and is_kept:
             found.add(value)
         else:
             needed.update(instruction.inputs)
-    above = set(found)
+    # Is anything dear among what need not be computed then?
+    spared, is_dear = set(found), False
     for i in reversed(range(len(body.instructions))):
-        if n + i in above:
+        if n + i in spared:
             is_dear = is_dear or body.instructions[i].op not in CHEAP
-            above.update(body.instructions[i].inputs)
+            spared.update(body.instructions[i].inputs)
     return sorted(found) if is_dear else []
-
-
-def _is_view(instruction: Instruction) -> bool:
-    op, params = instruction.op, instruction.params
-    if op == "getitem":
-        return OPERAND not in params["index"]
-    return op in ("copy", "permute_dims", "broadcast_to", "reshape")
 
 
 # Sums of products.
@@ -393,11 +390,14 @@ def _sums(loop: _Loop) -> list[_Sum]:
     for v in (*(v for x in loop.body.instructions for v in x.inputs), *loop.body.outputs):
         uses[v] = uses.get(v, 0) + 1
     for k, (_, own) in enumerate(loop.carries):
-        total = loop.source(_behind(loop, loop.carried[k]))
+        at = _behind(loop, loop.carried[k], uses)
+        total = loop.source(at)
         if uses.get(own) != 1 or total is None or total.op != "add" or own not in total.inputs:
             continue
+        if uses[at] != 1:
+            continue
         (other,) = [v for v in total.inputs if v != own] or [own]
-        product = loop.source(_behind(loop, other))
+        product = loop.source(_behind(loop, other, uses))
         if product is None or product.op != "matmul" or product.type != total.type:
             continue
         x, y = product.inputs
@@ -409,9 +409,9 @@ def _sums(loop: _Loop) -> list[_Sum]:
     return found
 
 
-def _behind(loop: _Loop, value: int) -> int:
-    """What ``value`` is a copy of, in the same shape."""
-    while (x := loop.source(value)) is not None:
+def _behind(loop: _Loop, value: int, uses: Mapping[int, int]) -> int:
+    """What ``value`` is a copy of, in the same shape, and what nobody else uses."""
+    while uses[value] == 1 and (x := loop.source(value)) is not None:
         is_same = x.op in ("copy", "reshape") or (x.op == "sum" and not x.params["axis"])
         if not is_same or x.type != loop.body.type_of(x.inputs[0]):
             break

@@ -35,7 +35,6 @@ from koubai.compiler.primitives import Type
 from koubai.compiler.program import Instruction, Program
 from koubai.compiler.report.plan import loops
 from koubai.compiler.runtime.code import Code
-from koubai.compiler.runtime.native import NativeProgram
 from koubai.compiler.trace.results import Constant, Output
 from koubai.location import file_and_line
 
@@ -235,7 +234,7 @@ def explanation(compiled: Compiled, name: str) -> Explanation:
         len(program.instructions),
         [value for value in values if value not in computed],
         kernels,
-        _memory(native),
+        _memory(native.code),
         phases=len(native.schedule.phases),
         chunks=max(map(len, native.schedule.phases), default=1),
         one_call=not native.later,
@@ -399,9 +398,16 @@ def _elements(nest: Nest, x: Access) -> int:
     return math.prod(n for n, step in zip(nest.domain, x.strides, strict=True) if step)
 
 
-def _memory(native: NativeProgram) -> Memory:
-    plan, memory = native.plan, native.memory
+def _memory(code: Code) -> Memory:
+    """Of a program, and of the steps of its loops, which have a workspace each."""
+    plan, memory = code.plan, code.memory
     unshared = sum(-(-max(bytes_of(plan, b), 1) // LINE) * LINE for b in memory.offsets)
     nests = [kernel for kernel in plan.kernels if isinstance(kernel, Nest)]
     fused = {value for nest in nests for value in nest.nodes if value not in nest.stored}
-    return Memory(memory.size, unshared, sum(bytes_of(plan, value) for value in fused))
+    own = Memory(memory.size, unshared, sum(bytes_of(plan, value) for value in fused))
+    all_of_them = [own, *map(_memory, code.bodies.values())]
+    return Memory(
+        sum(m.workspace for m in all_of_them),
+        sum(m.unshared for m in all_of_them),
+        sum(m.never for m in all_of_them),
+    )

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from koubai.compiler.primitives import OPERAND, Type
-from koubai.compiler.program import Instruction, Program
+from koubai.compiler.primitives import Type
+from koubai.compiler.program import Instruction, Program, is_view
 
 
 def parameter(program: Program, type_: Type) -> int:
@@ -47,7 +47,10 @@ def taken_out(
     own = sorted(depends - set(parameters))
 
     def is_repeated(value: int) -> bool:
-        return value >= n and value not in depends and is_view(program.instructions[value - n])
+        if value < n or value in depends:
+            return False
+        instruction = program.instructions[value - n]
+        return instruction.op == "constant" or is_view(instruction)
 
     constants: dict[int, None] = {}
     repeated: set[int] = set()
@@ -69,14 +72,6 @@ def taken_out(
     body.outputs = [values[value] for value in outputs]
     gone |= depends
     return body, list(constants)
-
-
-def is_view(instruction: Instruction) -> bool:
-    """Whether it only looks at its operand in another way, or is a constant."""
-    op, params = instruction.op, instruction.params
-    if op == "getitem":
-        return OPERAND not in params["index"]
-    return op in ("constant", "permute_dims", "broadcast_to", "reshape")
 
 
 def without_gone(program: Program, gone: Collection[int]) -> Program:

@@ -77,12 +77,32 @@ class State:
         self.slots: Slots = {}
         self._number = 0  # of runs
 
-    def enter(self) -> list[Traced]:
-        """Put parameters into the places that are known to be assigned."""
+    def enter(self, as_before: bool = False) -> list[Traced]:
+        """Put parameters into the places that are known to be assigned.
+
+        Args:
+            as_before: whether what is no array is as it was before the loop.
+        """
         types = [leaf.type for slot in self.slots.values() for leaf in slot.leaves]
         parameters = [Traced(self.trace, parameter(self.trace.program, t), t) for t in types]
-        self.put(self.slots, parameters)
+        arrays = {place: slot for place, slot in self.slots.items() if slot.leaves}
+        self.put(arrays if as_before else self.slots, parameters)
         return parameters
+
+    @property
+    def constants(self) -> list[Place]:
+        """The places of what is no array, and was something else before the loop."""
+        return [
+            (i, key)
+            for (i, key), slot in self.slots.items()
+            if i >= 0
+            and not slot.leaves
+            and slot.build([]) is not NOT_STORED
+            and _slot("", self.entered[i].get(key)).sign != slot.sign
+        ]
+
+    def name_of_constant(self) -> str:
+        return self._name(*self.constants[0])
 
     def put(self, slots: Slots, arrays: Sequence[Traced]) -> None:
         """Put ``arrays`` into the places of ``slots``."""
@@ -133,24 +153,26 @@ class State:
 
     def read_slots(
         self, is_read: Sequence[bool], stacks: Sequence[Traced]
-    ) -> tuple[Slots, list[Traced], bool]:
+    ) -> tuple[Slots, list[Traced], list[str]]:
         """Of the places, those with leaves that are read; their leaves of ``stacks``.
 
         Args:
             is_read: of each leaf.
 
         Returns:
-            The places; the stacks; whether there are Variables among what is read.
+            The places; the stacks; the names of Variables among what is read.
         """
         found: Slots = {}
         theirs: list[Traced] = []
-        variables, start = False, 0
+        variables: list[str] = []
+        start = 0
         for place, slot in self.slots.items():
             stop = start + len(slot.leaves)
             if any(is_read[start:stop]):
                 found[place] = slot
                 theirs += stacks[start:stop]
-                variables = variables or any(leaf.is_variable for leaf in slot.leaves)
+                if any(leaf.is_variable for leaf in slot.leaves):
+                    variables.append(self._name(*place))
             start = stop
         return found, theirs, variables
 
@@ -203,6 +225,8 @@ class State:
         x = x._data if type(x) is Variable else x
         if isinstance(x, bool | int | float) and not isinstance(x, Traced):
             return self.trace.constant(np.full(type_.shape, x, type_.dtype))  # h = 0, to begin with
+        if isinstance(x, np.ndarray) and Type(x.dtype, x.shape) == type_:
+            return self.trace.constant(x)  # made in the function
         return x if isinstance(x, Traced) and x.type == type_ else None
 
     def _use_up(self, found: Slots) -> None:
