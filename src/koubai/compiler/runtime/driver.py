@@ -63,6 +63,10 @@ declare ptr @PyArray_Empty(i32, ptr, ptr, i32)
 @None = external global i8
 attributes #0 = { nounwind "no-builtins" }
 """
+_FUNCTIONS = """
+declare void @drive(ptr, ptr, i64)
+declare i64 @perform(ptr, ptr, ptr, i64)
+"""
 
 
 @dataclass(frozen=True)
@@ -169,16 +173,17 @@ def _library() -> Library:
     imports = {name: ctypes.cast(getattr(api, name), ctypes.c_void_p).value or 0 for name in names}
     imports["PyArray_Empty"] = _numpys(_EMPTY)
     imports["ndarray"], imports["None"] = id(np.ndarray), id(None)
-    codes = [_drive_code(), _perform_code(), _enter_code(), _API]
-    exports = ["drive", "perform", "enter"]
+    codes, exports = [_drive_code(), _perform_code(), _API], ["drive", "perform", "enter"]
+    seldom = [_enter_code(), _FUNCTIONS, _API]  # and what threads wait for one another with
     machine = platform.machine()
     if sys.platform == "linux" and can_share(machine):
-        codes += [sharing_code(machine), _run_code(shares=True)]
+        codes += [_run_code(shares=True), "declare void @share(ptr)"]
+        seldom.append(sharing_code(machine))
         exports += ["worker", "pauses", "send_home"]
         imports["syscall"] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
     else:
         codes.append(_run_code(shares=False))
-    return compile_text("\n".join(codes), exports, imports)
+    return compile_text("\n".join(codes), exports, imports, "\n".join(seldom))
 
 
 def perform() -> int:

@@ -37,10 +37,14 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class _Backend:
-    """``maker`` is all that object code depends on, but for the text."""
+    """``maker`` is all that object code depends on, but for the text.
+
+    ``machine`` makes fast code; ``quick_machine`` makes it in a fifth of the time.
+    """
 
     jit: Any
     machine: Any
+    quick_machine: Any
     triple: str
     maker: str
 
@@ -57,13 +61,15 @@ def backend() -> _Backend:
         "features": llvm.get_host_cpu_features().flatten(),
     }
 
-    def machine() -> Any:
-        return llvm.Target.from_triple(triple).create_target_machine(**processor, **_OPTIONS)
+    def machine(**options: Any) -> Any:
+        options = {**processor, **_OPTIONS, **options}
+        return llvm.Target.from_triple(triple).create_target_machine(**options)
 
     versions = llvmlite.__version__, llvm.llvm_version_info
     maker = repr((triple, processor, _OPTIONS, _PASSES, versions))
     # The JIT owns its machine; the one that emits code must be another.
-    return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple, maker)
+    jit = llvm.create_lljit_compiler(machine())
+    return _Backend(jit, machine(), machine(opt=0), triple, maker)
 
 
 class Library:
@@ -84,6 +90,19 @@ class Library:
         return f
 
 
+def parsed(text: str) -> Any:
+    """The module of ``text``, verified.
+
+    Raises:
+        RuntimeError: what LLVM finds wrong with the text.
+    """
+    b = backend()
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = b.triple, str(b.machine.target_data)
+    module.verify()
+    return module
+
+
 def optimized(text: str) -> Any:
     """The module of ``text``, verified, with what is on the stack in registers.
 
@@ -93,10 +112,7 @@ def optimized(text: str) -> Any:
     Raises:
         RuntimeError: what LLVM finds wrong with the text.
     """
-    b = backend()
-    module = llvm.parse_assembly(text)
-    module.triple, module.data_layout = b.triple, str(b.machine.target_data)
-    module.verify()
+    b, module = backend(), parsed(text)
     builder = llvm.create_pass_builder(b.machine, llvm.create_pipeline_tuning_options(1))
     passes = llvm.create_new_function_pass_manager()
     for name in _PASSES:
@@ -107,28 +123,39 @@ def optimized(text: str) -> Any:
     return module
 
 
-def object_code(text: str) -> bytes:
+def object_code(text: str, seldom_runs: bool = False) -> bytes:
     """The object code of the module ``text``: from the disk, where another process has put it."""
-    key = cache.key(text, backend().maker)
+    b = backend()
+    key = cache.key(text, b.maker + seldom_runs * "seldom runs")
     code = cache.load(key)
     if code is None:
-        code = bytes(backend().machine.emit_object(optimized(text)))
+        if seldom_runs:
+            code = bytes(b.quick_machine.emit_object(parsed(text)))
+        else:
+            code = bytes(b.machine.emit_object(optimized(text)))
         cache.store(key, code)
     return code
 
 
 def compile_text(
-    text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None
+    text: str,
+    exports: Sequence[str],
+    imports: Mapping[str, int] | None = None,
+    seldom: str = "",
 ) -> Library:
     """Compile the module ``text``.
 
     Args:
         text: LLVM IR.
+        seldom: another module, linked with it, that need not be fast.
         exports: names of the functions to be called from outside.
         imports: the addresses of what the module declares but does not define.
     """
     with lock:
-        return link([object_code(text)], exports, imports or {})
+        codes = [object_code(text)]
+        if seldom:
+            codes.append(object_code(seldom, seldom_runs=True))
+        return link(codes, exports, imports or {})
 
 
 def link(codes: Iterable[bytes], exports: Sequence[str], imports: Mapping[str, int]) -> Library:

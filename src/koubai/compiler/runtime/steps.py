@@ -77,8 +77,10 @@ SIGNATURES = API | {name: slot[2] for name, slot in SLOTS.items()}
 class Steps:
     """An emitter of such a loop."""
 
-    def __init__(self, name: str, parameters: Sequence[str]) -> None:
-        self.f = Emitter(name, parameters, "internal")
+    def __init__(
+        self, name: str, parameters: Sequence[str], linkage: str = "internal", result: str = "void"
+    ) -> None:
+        self.f = Emitter(name, parameters, linkage, result)
         self.op, self.do = self.f.op, self.f.do
 
     def word(self, base: str, i: int | str, type_: str = "i64") -> str:
