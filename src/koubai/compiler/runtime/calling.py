@@ -64,7 +64,7 @@ define ptr @call_object(ptr %self, ptr %args, ptr %kwargs.or.null) #0 {{
 begin:
   %n.p = getelementptr i8, ptr %shortcuts, i64 {layouts.SIZE}
   %n = load i64, ptr %n.p
-  %items.p = getelementptr i8, ptr %shortcuts, i64 {layouts.ITEMS}
+  %items.p = getelementptr i8, ptr %shortcuts, i64 {layouts.LIST_ITEMS}
   %items = load ptr, ptr %items.p
   br label %head
 head:
