@@ -123,16 +123,18 @@ def optimized(text: str) -> Any:
     return module
 
 
-def object_code(text: str, seldom_runs: bool = False) -> bytes:
-    """The object code of the module ``text``: from the disk, where another process has put it."""
+def object_code(text: str, effort: int = 2) -> bytes:
+    """The object code of the module ``text``: from the disk, where another process has put it.
+
+    Args:
+        effort: 1 for code that the passes would find nothing in, 0 for what need not be fast.
+    """
     b = backend()
-    key = cache.key(text, b.maker + seldom_runs * "seldom runs")
+    key = cache.key(text, b.maker if effort == 2 else f"{b.maker}, effort {effort}")
     code = cache.load(key)
     if code is None:
-        if seldom_runs:
-            code = bytes(b.quick_machine.emit_object(parsed(text)))
-        else:
-            code = bytes(b.machine.emit_object(optimized(text)))
+        module = optimized(text) if effort == 2 else parsed(text)
+        code = bytes((b.machine if effort else b.quick_machine).emit_object(module))
         cache.store(key, code)
     return code
 
@@ -143,7 +145,7 @@ def compile_text(
     imports: Mapping[str, int] | None = None,
     seldom: str = "",
 ) -> Library:
-    """Compile the module ``text``.
+    """Compile the module ``text``, which is not a program's.
 
     Args:
         text: LLVM IR.
@@ -152,9 +154,9 @@ def compile_text(
         imports: the addresses of what the module declares but does not define.
     """
     with lock:
-        codes = [object_code(text)]
+        codes = [object_code(text, effort=1)]
         if seldom:
-            codes.append(object_code(seldom, seldom_runs=True))
+            codes.append(object_code(seldom, effort=0))
         return link(codes, exports, imports or {})
 
 
