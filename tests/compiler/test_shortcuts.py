@@ -595,6 +595,34 @@ def test_the_collector_in_between() -> None:
     assert (np.diff(doubled, axis=0) >= 1).all()
 
 
+@pytest.mark.native
+@pytest.mark.parametrize("held", [False, True])
+def test_many_results(only_shortcuts: Any, held: bool) -> None:
+    """More than there is room for on the stack: all are returned and assigned, nothing is kept."""
+    box = SimpleNamespace(**{f"x{i}": X + i for i in range(50)})
+
+    def f(x: Any) -> Any:
+        for name, old in list(vars(box).items()):
+            setattr(box, name, old + x)
+        return [x * i for i in range(25)], Variable(x)
+
+    compiled = koubai.compile(f)
+    for _ in range(3):
+        compiled(X)
+    only_shortcuts()
+    kept = list(vars(box).values()) if held else []
+    numbers = copy.deepcopy(kept)
+    before = references(X, *kept)
+    for _ in range(50):
+        made, v = compiled(X)
+        assert_same((made, v.data), ([X * i for i in range(25)], X))
+        del made, v
+    assert_same(list(vars(box).values()), [X + i + 53 * X for i in range(50)])
+    assert_same(kept, numbers)
+    # The world's own references have gone to the new arrays.
+    assert references(X, *kept) == [before[0], *(n - 1 for n in before[1:])]
+
+
 def test_an_error_after_another_shortcut_has_said_no(only_shortcuts: Any) -> None:
     """It is raised, by the shortcut that is for this world."""
     f = koubai.compile(lambda x, i: x[i])
