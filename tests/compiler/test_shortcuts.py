@@ -561,12 +561,12 @@ def test_old_values_are_let_go_when_all_is_assigned(only_shortcuts: Any, held: b
 
 @pytest.mark.native
 def test_the_collector_in_between() -> None:
-    """It may run whenever something is made, and run code that calls the function and changes."""
+    """It may run while a Box is made, by Python, and run code that calls the function again."""
     box = SimpleNamespace(n=np.zeros(3))
 
     def f(x: Any) -> Any:
         box.n = box.n + x
-        return Variable(box.n * 2), (Variable(x), [x + 1])
+        return Variable(box.n * 2), (Variable(x), [x + 1]), Box(n=x)
 
     compiled, inside = koubai.compile(f), []
 
@@ -588,10 +588,10 @@ def test_the_collector_in_between() -> None:
     finally:
         gc.set_threshold(*threshold)
         gc.callbacks.remove(on_collection)
-    assert len(calls) > 100
+    assert len(calls) > 50
     assert_same(box.n, X * (300 + len(calls)))
-    assert all((made[0] == x.data + 1).all() for _, (x, made) in kept)
-    doubled = np.stack([y.data / 2 / X for y, _ in kept])
+    assert all((made[0] == x.data + 1).all() for _, (x, made), _ in kept)
+    doubled = np.stack([y.data / 2 / X for y, *_ in kept])
     assert (np.diff(doubled, axis=0) >= 1).all()
 
 
