@@ -34,7 +34,7 @@ from koubai.compiler.runtime.placing import MAKES, STEPS, WRITES, in_row
 from koubai.compiler.runtime.steps import numbered
 from koubai.compiler.trace.contents import containers
 from koubai.compiler.trace.graph import END
-from koubai.compiler.trace.looks import Looks
+from koubai.compiler.trace.looks import Looks, is_plain
 from koubai.compiler.trace.results import (
     Blueprint,
     Constant,
@@ -215,10 +215,13 @@ class _Placing:
 
     def _empty(self, blueprint: Blueprint) -> _Value:
         kind = type(blueprint.empty)
-        if kind is not Variable:
+        if kind not in (Variable, dict, list):
             return self._call(functools.partial(empty_like, blueprint.empty))
         new = self._new()
-        self._step("NEW", self._constant(Variable), new)
+        if kind is Variable:
+            self._step("NEW", self._constant(Variable), new)
+        else:
+            self._step("NEW_DICT" if kind is dict else "NEW_LIST", new)
         return new
 
     def _fill(self, made: _Value, blueprint: Blueprint) -> None:
@@ -232,20 +235,27 @@ class _Placing:
                 assert isinstance(name, Constant)
                 self._set(made, name.value, value)
         elif kind is dict:
-            for _, key, value in contents[0]:
-                self._step("DICT", made, key, value)
+            for recipe, key, value in contents[0]:
+                self._set_item(made, recipe, key, value)
         elif kind is list:
             for *_, value in contents[0]:
                 self._step("APPEND", made, value)
         elif contents:
             mappings = []
             for items in contents:
-                mappings.append(self._call(dict))
-                for _, key, value in items:
-                    self._step("DICT", mappings[-1], key, value)
+                mappings.append(self._new())
+                self._step("NEW_DICT", mappings[-1])
+                for recipe, key, value in items:
+                    self._set_item(mappings[-1], recipe, key, value)
             self._call(_fill_all, made, *mappings)
         if issubclass(kind, Variable):
             self._set_creator(made, END if blueprint.computed else None)
+
+    def _set_item(self, made: _Value, recipe: Recipe, key: _Operand, value: _Operand) -> None:
+        """Put an item into a dict that is made."""
+        if not (isinstance(recipe, Constant) and is_plain(recipe.value)):
+            self._runs_python = True
+        self._step("DICT", made, key, value)
 
     def _set(self, variable: _Operand, name: str, value: _Operand) -> None:
         """Assign to a slot of a Variable."""

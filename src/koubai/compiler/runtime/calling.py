@@ -29,7 +29,8 @@ _SHORT = 128  # words for which there is room on the stack
 FUNCTION, SHORTCUTS = 16, 24
 """Where a compiled function has its function, and its list of shortcuts."""
 
-_CALL = f"""
+CALL = f"""
+declare void @called(ptr, ptr, ptr, ptr, ptr)
 ; The Python function call(function, args, kwargs) of a table.
 define ptr @call(ptr %self, ptr %args, i64 %n) #0 {{
   %result = alloca ptr
@@ -47,7 +48,7 @@ define ptr @call(ptr %self, ptr %args, i64 %n) #0 {{
 }}
 """
 
-_CALL_OBJECT = f"""
+CALL_OBJECT = f"""
 ; What calls a compiled function: each of its shortcuts; and, if none is for this world, Python.
 define ptr @call_object(ptr %self, ptr %args, ptr %kwargs.or.null) #0 {{
   %result = alloca ptr
@@ -63,7 +64,7 @@ define ptr @call_object(ptr %self, ptr %args, ptr %kwargs.or.null) #0 {{
 begin:
   %n.p = getelementptr i8, ptr %shortcuts, i64 {layouts.SIZE}
   %n = load i64, ptr %n.p
-  %items.p = getelementptr i8, ptr %shortcuts, i64 {layouts.ITEMS}
+  %items.p = getelementptr i8, ptr %shortcuts, i64 {layouts.LIST_ITEMS}
   %items = load ptr, ptr %items.p
   br label %head
 head:
@@ -99,8 +100,6 @@ python:
 }}
 """
 
-CALLS = _CALL, _CALL_OBJECT
-
 
 def called() -> str:
     """The function ``called(table, function, args, kwargs, result)``.
@@ -108,7 +107,8 @@ def called() -> str:
     It leaves a new reference to the function's value; null for an error; and ``@no`` if the world
     is another one than the table's: nothing has happened then.
     """
-    c = Steps("called", ["ptr %table", *(f"ptr %{x}" for x in ("f", "args", "kwargs", "result"))])
+    parameters = ["ptr %table", "ptr %f", "ptr %args", "ptr %kwargs", "ptr %result"]
+    c = Steps("called", parameters, linkage="")
     f, op, do = c.f, c.op, c.do
     here = f.at_entry(f"alloca [{_SHORT} x ptr]")
     value, old, n_held = (f.at_entry(f"alloca {t}") for t in ("ptr", "ptr", "i64"))
@@ -196,37 +196,17 @@ def called() -> str:
     let_collect()
     do("br label %end")
 
-    def hold() -> None:
-        """Python code may run from here on: the others must stay."""
-        let_collect()
-        do(f"store i64 {n_row}, ptr {n_held}")
-        with f.loop("0", n_others) as i:
-            c.call("Py_IncRef", c.word(others, i, "ptr"))
-
+    # Python code may run from here on: the others must stay.
     f.label("hold")
-    hold()
+    let_collect()
+    do(f"store i64 {n_row}, ptr {n_held}")
+    with f.loop("0", n_others) as i:
+        c.call("Py_IncRef", c.word(others, i, "ptr"))
     do("br label %place")
-
     f.label("by_python")
-    arrays = c.call("PyList_New", n_arrays)
-    go(op(f"icmp ne ptr {arrays}, null"), "have_list", "failed")
-    f.label("have_list")
-    with f.loop("0", n_arrays) as i:
-        x = c.word(found, i, "ptr")
-        c.call("Py_IncRef", x)  # for the list
-        c.call("PyList_SetItem", arrays, i, x)
-    hold()
-    do(f"store ptr {arrays}, ptr {value}")
-    outputs = c.call("PyObject_Vectorcall", head(RUN, "ptr"), value, "1", "null")
-    c.call("Py_DecRef", arrays)
-    go(op(f"icmp ne ptr {outputs}, null"), "have_outputs", "end")
-    f.label("have_outputs")
-    with f.loop("0", head(OUTPUTS)) as i:
-        x = c.call("PyList_GetItem", outputs, i)
-        c.call("Py_IncRef", x)
-        do(f"store ptr {x}, ptr {at(row, i)}")
-    c.call("Py_DecRef", outputs)
-    do("br label %place")
+    do(f"store i64 {n_row}, ptr {n_held}")
+    is_run = op(f"call i1 @run_by_python(ptr %table, ptr {found}, ptr {row}, i32 {collecting})")
+    go(is_run, "place", "end")
     f.label("place")
     do(f"call void @place(ptr {part(PLACING)}, ptr {row}, ptr {scratch}, ptr {old}, ptr %result)")
     do("br label %end")
@@ -245,4 +225,42 @@ def called() -> str:
     c.call("PyMem_Free", row)
     do("br label %no")
     f.label("no")
+    return f.text()
+
+
+def run_by_python() -> str:
+    """The function ``run_by_python(table, found, row, collecting)``.
+
+    It holds the others, gives Python the arrays that were found, and puts the outputs into the
+    row; false for an error.
+    """
+    parameters = ["ptr %table", "ptr %found", "ptr %row", "i32 %collecting"]
+    c = Steps("run_by_python", parameters, "", "i1")
+    f, op, do = c.f, c.op, c.do
+    argument = f.at_entry("alloca ptr")
+    n_arrays, n_others, n_outputs = (c.word("%table", i) for i in (ARRAYS, OTHERS, OUTPUTS))
+    others = op(f"getelementptr ptr, ptr %found, i64 {n_arrays}")
+    with f.loop("0", n_others) as i:
+        c.call("Py_IncRef", c.word(others, i, "ptr"))
+    arrays = c.call("PyList_New", n_arrays)
+    with f.when(op(f"icmp ne ptr {arrays}, null")), f.loop("0", n_arrays) as i:
+        x = c.word("%found", i, "ptr")
+        c.call("Py_IncRef", x)  # for the list
+        c.call("PyList_SetItem", arrays, i, x)
+    with f.when(op("icmp ne i32 %collecting, 0")):
+        c.call("PyGC_Enable")
+    c.need(op(f"icmp ne ptr {arrays}, null"))
+    do(f"store ptr {arrays}, ptr {argument}")
+    run = c.word("%table", RUN, "ptr")
+    outputs = c.call("PyObject_Vectorcall", run, argument, "1", "null")
+    c.call("Py_DecRef", arrays)
+    c.need(op(f"icmp ne ptr {outputs}, null"))
+    with f.loop("0", n_outputs) as i:
+        x = c.call("PyList_GetItem", outputs, i)
+        c.call("Py_IncRef", x)
+        do(f"store ptr {x}, ptr {op(f'getelementptr ptr, ptr %row, i64 {i}')}")
+    c.call("Py_DecRef", outputs)
+    do("ret i1 true")
+    f.label("no")
+    do("ret i1 false")
     return f.text()

@@ -64,6 +64,10 @@ declare ptr @PyArray_Empty(i32, ptr, ptr, i32)
 @None = external global i8
 attributes #0 = { nounwind "no-builtins" }
 """
+_FUNCTIONS = """
+declare void @drive(ptr, ptr, i64)
+declare i64 @perform(ptr, ptr, ptr, i64)
+"""
 
 
 @dataclass(frozen=True)
@@ -170,16 +174,18 @@ def _library() -> Library:
     for name in IMPORTS:
         function = ctypes.memmove if name == "memmove" else getattr(api, name)
         imports[name] = ctypes.cast(function, ctypes.c_void_p).value or 0
-    codes = [_drive_code(), _perform_code(), _enter_code(), looping_code(), _API]
-    exports = ["enter", "perform", "sequence"]
+    codes = [_drive_code(), _perform_code(), looping_code(), _API]
+    exports = ["drive", "perform", "enter", "sequence"]
+    seldom = [_enter_code(), _FUNCTIONS, _API]  # and what threads wait for one another with
     machine = platform.machine()
     if sys.platform == "linux" and can_share(machine):
-        codes += [sharing_code(machine), _run_code(shares=True)]
+        codes += [_run_code(shares=True), "declare void @share(ptr)"]
+        seldom.append(sharing_code(machine))
         exports += ["worker", "pauses", "send_home"]
         imports["syscall"] = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value or 0
     else:
         codes.append(_run_code(shares=False))
-    return compile_text("\n".join(codes), exports, imports)
+    return compile_text("\n".join(codes), exports, imports, "\n".join(seldom))
 
 
 def perform() -> int:
@@ -217,7 +223,7 @@ def _numpys(number: int) -> int:
 
 
 def _drive_code() -> str:
-    f = Emitter("drive", ["ptr %table", "ptr %steps", "i64 %n"], "internal")
+    f = Emitter("drive", ["ptr %table", "ptr %steps", "i64 %n"])
     error = f.op("load ptr, ptr %table")
     with f.loop("0", "%n") as i:
         step = f.op(f"getelementptr [3 x i64], ptr %steps, i64 {i}")

@@ -37,11 +37,15 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class _Backend:
-    """``maker`` is all that object code depends on, but for the text; ``width`` is how many
-    float32 a register holds that is best used."""
+    """``maker`` is all that object code depends on, but for the text.
+
+    ``machine`` makes fast code; ``quick_machine`` makes it in a fifth of the time. ``width`` is how
+    many float32 a register holds that is best used.
+    """
 
     jit: Any
     machine: Any
+    quick_machine: Any
     triple: str
     maker: str
     width: int
@@ -57,15 +61,17 @@ def backend() -> _Backend:
     features = llvm.get_host_cpu_features()
     processor = {"cpu": llvm.get_host_cpu_name(), "features": features.flatten()}
 
-    def machine() -> Any:
-        return llvm.Target.from_triple(triple).create_target_machine(**processor, **_OPTIONS)
+    def machine(**options: Any) -> Any:
+        options = {**processor, **_OPTIONS, **options}
+        return llvm.Target.from_triple(triple).create_target_machine(**options)
 
     versions = llvmlite.__version__, llvm.llvm_version_info
     maker = repr((triple, processor, _OPTIONS, _PASSES, versions))
     # The JIT owns its machine; the one that emits code must be another.
     # The first processors with AVX-512 are slowed down by its registers; later ones have VBMI2 too.
     width = 16 if features.get("avx512vl") and features.get("avx512vbmi2") else 8
-    return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple, maker, width)
+    jit = llvm.create_lljit_compiler(machine())
+    return _Backend(jit, machine(), machine(opt=0), triple, maker, width)
 
 
 class Library:
@@ -86,6 +92,19 @@ class Library:
         return f
 
 
+def parsed(text: str) -> Any:
+    """The module of ``text``, verified.
+
+    Raises:
+        RuntimeError: what LLVM finds wrong with the text.
+    """
+    b = backend()
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = b.triple, str(b.machine.target_data)
+    module.verify()
+    return module
+
+
 def optimized(text: str) -> Any:
     """The module of ``text``, verified, with what is on the stack in registers.
 
@@ -95,10 +114,7 @@ def optimized(text: str) -> Any:
     Raises:
         RuntimeError: what LLVM finds wrong with the text.
     """
-    b = backend()
-    module = llvm.parse_assembly(text)
-    module.triple, module.data_layout = b.triple, str(b.machine.target_data)
-    module.verify()
+    b, module = backend(), parsed(text)
     builder = llvm.create_pass_builder(b.machine, llvm.create_pipeline_tuning_options(1))
     passes = llvm.create_new_function_pass_manager()
     for name in _PASSES:
@@ -109,28 +125,41 @@ def optimized(text: str) -> Any:
     return module
 
 
-def object_code(text: str) -> bytes:
-    """The object code of the module ``text``: from the disk, where another process has put it."""
-    key = cache.key(text, backend().maker)
+def object_code(text: str, effort: int = 2) -> bytes:
+    """The object code of the module ``text``: from the disk, where another process has put it.
+
+    Args:
+        effort: 1 for code that the passes would find nothing in, 0 for what need not be fast.
+    """
+    b = backend()
+    key = cache.key(text, b.maker if effort == 2 else f"{b.maker}, effort {effort}")
     code = cache.load(key)
     if code is None:
-        code = bytes(backend().machine.emit_object(optimized(text)))
+        module = optimized(text) if effort == 2 else parsed(text)
+        code = bytes((b.machine if effort else b.quick_machine).emit_object(module))
         cache.store(key, code)
     return code
 
 
 def compile_text(
-    text: str, exports: Sequence[str], imports: Mapping[str, int] | None = None
+    text: str,
+    exports: Sequence[str],
+    imports: Mapping[str, int] | None = None,
+    seldom: str = "",
 ) -> Library:
-    """Compile the module ``text``.
+    """Compile the module ``text``, which is not a program's.
 
     Args:
         text: LLVM IR.
+        seldom: another module, linked with it, that need not be fast.
         exports: names of the functions to be called from outside.
         imports: the addresses of what the module declares but does not define.
     """
     with lock:
-        return link([object_code(text)], exports, imports or {})
+        codes = [object_code(text, effort=1)]
+        if seldom:
+            codes.append(object_code(seldom, effort=0))
+        return link(codes, exports, imports or {})
 
 
 def link(codes: Iterable[bytes], exports: Sequence[str], imports: Mapping[str, int]) -> Library:

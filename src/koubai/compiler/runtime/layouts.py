@@ -19,7 +19,8 @@ import numpy as np
 TYPE = 8  # of an object
 VALUE = 16  # the number in a float or a NumPy scalar, the contents of a cell
 SIZE = 16  # of a tuple, a list or a dict
-ITEMS = 24  # of a tuple; of a list, where they are
+TUPLE_ITEMS = tuple.__basicsize__  # 24; since Python 3.14 the hash is before them
+LIST_ITEMS = 24  # where they are
 
 DATA, NDIM, DIMENSIONS, STRIDES, DTYPE, FLAGS = 16, 24, 32, 40, 56, 64  # of an ndarray
 WRITEABLE = 0x400  # one of its flags
@@ -93,9 +94,8 @@ def _heads() -> bool:
 
 def _sequences() -> bool:
     items: list[Any] = [[], {}, 1.5]
-    for x, first in ((tuple(items), 0), (items, 1)):
-        start = id(x) + ITEMS
-        start = word(start) if first else start
+    whole = tuple(items)
+    for x, start in ((whole, id(whole) + TUPLE_ITEMS), (items, word(id(items) + LIST_ITEMS))):
         if word(id(x) + SIZE) != 3 or [word(start + 8 * i) for i in range(3)] != [*map(id, items)]:
             return False
     dicts: list[dict[Any, Any]] = [{}, {"a": 1}, {1: 2, "b": 3}]

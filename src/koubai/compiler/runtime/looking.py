@@ -210,8 +210,10 @@ def walk() -> str:
         with c.kind(name):  # place, length, to
             x, n = place(0), c.operand(1, "i64")
             c.need_equal(c.field(x, layouts.SIZE, "i64"), n, "i64")
-            at = op(f"getelementptr i8, ptr {x}, i64 {layouts.ITEMS}")
-            first = at if name == "TUPLE" else op(f"load ptr, ptr {at}")
+            if name == "TUPLE":
+                first = op(f"getelementptr i8, ptr {x}, i64 {layouts.TUPLE_ITEMS}")
+            else:
+                first = c.field(x, layouts.LIST_ITEMS)
             to = op(f"getelementptr ptr, ptr {base['places']}, i64 {c.operand(2, 'i64')}")
             with f.loop("0", n) as i:
                 item = c.word(first, i, "ptr")

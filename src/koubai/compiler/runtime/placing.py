@@ -15,6 +15,8 @@ from koubai.compiler.runtime.steps import Steps
 STEPS: dict[str, int | None] = {
     "DONE": 1,
     "NEW": 2,
+    "NEW_DICT": 1,
+    "NEW_LIST": 1,
     "TUPLE": None,
     "CALL": None,
     "UNLESS": 2,
@@ -26,7 +28,7 @@ STEPS: dict[str, int | None] = {
 }
 """The kinds of steps, with the number of operands; these stand where their code is made."""
 
-MAKES = {"NEW": 1, "TUPLE": 0, "CALL": 0}
+MAKES = {"NEW": 1, "NEW_DICT": 0, "NEW_LIST": 0, "TUPLE": 0, "CALL": 0}
 """Which operand says where in the row the new value is put."""
 WRITES = {"SLOT", "DICT", "LIST", "CELL"}
 """Kinds that may keep an old value."""
@@ -82,6 +84,10 @@ def place() -> str:
         f.label("never")
     with c.kind("NEW"):  # type, to
         put(1, c.call("PyType_GenericAlloc", c.operand(0), "0"))
+    with c.kind("NEW_DICT"):  # to
+        put(0, c.call("PyDict_New"))
+    with c.kind("NEW_LIST"):  # to
+        put(0, c.call("PyList_New", "0"))
     with c.kind("TUPLE"):  # to, values...
         n = op(f"sub i64 {c.operand(0, 'i64')}, 3")
         new = c.call("PyTuple_New", n)

@@ -32,6 +32,7 @@ API = {
     "PyCFunction_GetFunction": "ptr (ptr)",
     "PyContextVar_Get": "i32 (ptr, ptr, ptr)",
     "PyDict_GetItemWithError": "ptr (ptr, ptr)",
+    "PyDict_New": "ptr ()",
     "PyDict_Next": "i32 (ptr, ptr, ptr, ptr)",
     "PyDict_SetItem": "i32 (ptr, ptr, ptr)",
     "PyErr_Clear": "void ()",
@@ -77,8 +78,10 @@ SIGNATURES = API | {name: slot[2] for name, slot in SLOTS.items()}
 class Steps:
     """An emitter of such a loop."""
 
-    def __init__(self, name: str, parameters: Sequence[str]) -> None:
-        self.f = Emitter(name, parameters, "internal")
+    def __init__(
+        self, name: str, parameters: Sequence[str], linkage: str = "internal", result: str = "void"
+    ) -> None:
+        self.f = Emitter(name, parameters, linkage, result)
         self.op, self.do = self.f.op, self.f.do
 
     def word(self, base: str, i: int | str, type_: str = "i64") -> str:

@@ -37,7 +37,7 @@ import numpy as np
 
 from koubai.compiler.interpret import observer
 from koubai.compiler.runtime import driver, jit, layouts, looking
-from koubai.compiler.runtime.calling import ARGUMENTS, CALLS, called
+from koubai.compiler.runtime.calling import ARGUMENTS, CALL, CALL_OBJECT, called, run_by_python
 from koubai.compiler.runtime.looking import LOOKS, walk
 from koubai.compiler.runtime.once import once
 from koubai.compiler.runtime.placing import place
@@ -72,25 +72,19 @@ def _library() -> Any:
     objects |= {"no": NO, "no_names": _NO_NAMES, "by_python": _BY_PYTHON}
     imports |= {name: id(x) for name, x in objects.items()}
     imports["perform"] = driver.perform()
-    declarations = [
+    declarations = [f"@{name} = external global i8" for name in objects]
+    declarations += ["declare i64 @llvm.smin.i64(i64, i64)", "declare i64 @llvm.smax.i64(i64, i64)"]
+    declarations += [
         f"declare {type_.split(' ', 1)[0]} @{name}{type_.split(' ', 1)[1]}"
         for name, type_ in SIGNATURES.items()
     ]
-    text = "\n".join(
-        [
-            *declarations,
-            *[f"@{name} = external global i8" for name in objects],
-            "declare i64 @llvm.smin.i64(i64, i64)",
-            "declare i64 @llvm.smax.i64(i64, i64)",
-            "declare i64 @perform(ptr, ptr, ptr, i64)",
-            walk(),
-            place(),
-            called(),
-            *CALLS,
-            'attributes #0 = { nounwind "no-builtins" }',
-        ]
+    attributes = 'attributes #0 = { nounwind "no-builtins" }'
+    others = (
+        "declare i64 @perform(ptr, ptr, ptr, i64)\ndeclare i1 @run_by_python(ptr, ptr, ptr, i32)"
     )
-    return compile_text(text, ["call", "call_object"], imports)
+    text = [*declarations, others, walk(), place(), called(), CALL_OBJECT, attributes]
+    seldom = [*declarations, CALL, run_by_python(), attributes]
+    return compile_text("\n".join(text), ["call", "call_object"], imports, "\n".join(seldom))
 
 
 def address(name: str) -> int:

@@ -282,7 +282,7 @@ class Looks:
             mapping = container.mapping
         else:
             mapping = container.dict if isinstance(container, Attributes) else container.owner
-        return all(type(key) in (*_BY_VALUE, type(None)) for key in mapping)
+        return all(map(is_plain, mapping))
 
     def owner(self, number: int) -> int:
         """The place of the object that has container ``number``."""
@@ -403,6 +403,11 @@ def _values(first: int, contents: Any) -> list[tuple[int, int]]:
 
 _NUMBERS = {np.dtype(code).type for code in "?bhilqBHILQefd"}
 _BY_VALUE = (bool, int, float, complex, str, bytes)
+
+
+def is_plain(key: Any) -> bool:
+    """Whether to hash it, or compare it with its like, runs no code in Python."""
+    return type(key) in (*_BY_VALUE, type(None))
 
 
 def _is_unchangeable(x: Any) -> bool:
