@@ -354,6 +354,17 @@ def test_profile_leaves_the_program_alone() -> None:
     assert_same(native.workspace, work)
 
 
+def test_profile_makes_outputs_of_their_shapes() -> None:
+    """What describes the outputs is in memory while they are made, however many there are."""
+    shapes = [(n, 3, 2) for n in range(1, 60)]
+    step = koubai.compile(lambda x: [x[:n] * 2 for n, _, _ in shapes])
+    x = np.ones((60, 3, 2))
+    step(x)
+    (native,) = (compiled.native for compiled in step.cache.compiled.values())
+    _, outputs = native.load([x])
+    assert [y.shape for y in outputs] == shapes
+
+
 def test_which_program() -> None:
     """That for the arguments, which is compiled if need be; without any, the one compiled last."""
     step = koubai.compile(lambda x: x * 2)

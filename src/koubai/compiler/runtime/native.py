@@ -196,7 +196,8 @@ class NativeProgram:
     def load(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Run nothing yet: inputs and outputs for the parts, whose addresses are in the table."""
         arrays = self._in_order(inputs)
-        return arrays, self._entry(np.empty((0, 3), np.int64)).call(arrays)
+        entry = self._entry(np.empty((0, 3), np.int64))  # its memory is in use during the call
+        return arrays, entry.call(arrays)
 
     def prepared(self, part: Any) -> Run:
         """A row of steps, or what NumPy runs, to be called after ``load``."""
