@@ -53,6 +53,11 @@ def _name(code: str) -> str:
     return f"k{hashlib.sha256(code.encode()).hexdigest()[:32]}"
 
 
+def uses_blas(code: str) -> bool:
+    """Whether the function with this text calls BLAS."""
+    return bool(_used(code))
+
+
 def _used(code: str) -> list[str]:
     """The functions of BLAS that it calls."""
     return [name for name in _DECLARATIONS if f"@{name}(" in code]

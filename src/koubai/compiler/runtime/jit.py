@@ -26,6 +26,7 @@ except ImportError:
 else:
     IS_THERE = True
 
+from koubai.compiler.codegen.tiles import Registers
 from koubai.compiler.runtime import cache
 from koubai.compiler.runtime.once import lock, once
 
@@ -64,6 +65,17 @@ def backend() -> _Backend:
     maker = repr((triple, processor, _OPTIONS, _PASSES, versions))
     # The JIT owns its machine; the one that emits code must be another.
     return _Backend(llvm.create_lljit_compiler(machine()), machine(), triple, maker)
+
+
+@once
+def registers() -> Registers | None:
+    """For vectors, of this processor; None if it is another than those that tiles were tried on."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f") and features.get("avx512vl"):
+        return Registers(count=32, size=64)
+    if features.get("avx2") and features.get("fma"):
+        return Registers(count=16, size=32)
+    return None
 
 
 class Library:

@@ -18,7 +18,7 @@ from koubai.compiler.codegen.scan import COMBINE as SCANS
 from koubai.compiler.codegen.schedule import Step, schedule
 from koubai.compiler.codegen.sharing import MARK_WORDS
 from koubai.compiler.interpret import interpret
-from koubai.compiler.kernels import Fallback, Product
+from koubai.compiler.kernels import Fallback
 from koubai.compiler.passes import optimize
 from koubai.compiler.passes.fusion import ARGUMENTS, fuse
 from koubai.compiler.passes.memory import LINE, plan_memory
@@ -29,7 +29,7 @@ from koubai.compiler.program import Instruction, Program
 from koubai.compiler.runtime import jit
 from koubai.compiler.runtime.by_numpy import Run, Views, by_numpy
 from koubai.compiler.runtime.driver import Entry, Output, Shared, driver
-from koubai.compiler.runtime.functions import addresses
+from koubai.compiler.runtime.functions import addresses, uses_blas
 from koubai.compiler.runtime.threads import PROCESSORS, pool
 
 
@@ -83,7 +83,7 @@ class NativeProgram:
         processors: int | None = None,
     ) -> None:
         self.program, self.scalars = program, scalars
-        self.plan = fuse(program, is_native)
+        self.plan = fuse(program, is_native, jit.registers())
         self.replaced = replaceable(self.plan, state)
         chunks = chunks_of(self.plan, PROCESSORS if processors is None else processors)
         if chunks > 1:
@@ -96,7 +96,7 @@ class NativeProgram:
         outputs = {self.plan.outputs[number]: i for number, i in self.replaced.items()}
         phases = partition(self.plan, chunks, outputs)
         self.memory = plan_memory(self.plan, phases)
-        self.schedule = schedule(self.plan, phases, self.memory)
+        self.schedule = schedule(self.plan, phases, self.memory, jit.registers())
         self.workspace = np.empty(self.memory.size + LINE, np.uint8)
         self.start = -self.workspace.ctypes.data % LINE
         self.error = np.zeros(1, np.int64)
@@ -139,10 +139,10 @@ class NativeProgram:
             outputs.append(Output(slots[b], replaces, type_.shape, type_.dtype))
         places = [slots.get(i, -1) for i in range(len(self.program.inputs))]
         shared = self._shared()
-        has_products = any(isinstance(kernel, Product) for kernel in self.plan.kernels)
-        if has_products:
+        has_blas = any(isinstance(x, Step) and uses_blas(x.code) for x in self.schedule.steps)
+        if has_blas:
             pool.limit_blas()
-        used = pool.words if shared or has_products else None
+        used = pool.words if shared or has_blas else None
         return Entry(self.table, steps, places, self.scalars, outputs, used, shared)
 
     def _shared(self) -> Shared | None:
