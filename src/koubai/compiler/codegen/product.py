@@ -128,7 +128,8 @@ def _by_blas(product: Product, dtype: str, size: int) -> Iterator[_Call]:
     flag_a, leading_a = _as_it_lies(product.a)
     flag_b, leading_b = _as_it_lies(product.b)
     copied = size * m * n if product.addend else 0
-    fixed = [ord(flag_b), ord(flag_a), n, m, k, alpha, leading_b, leading_a, beta, n]
+    leading = [leading_b, leading_a, beta, max(product.out.strides[-2], n)]
+    fixed = [ord(flag_b), ord(flag_a), n, m, k, alpha, *leading]
     yield product_code(dtype), 0, [copied, *fixed]
 
 
