@@ -179,7 +179,7 @@ def test_chunks() -> None:
         ("argsort goes from one element to the next", lambda x, i: koubai.sort(x[0])),
         ("each element needs the one before", lambda x, i: koubai.cumulative_sum(x, axis=0)),
         ("drawn by a function of their own", lambda x, i: GENERATOR.uniform((3,))),
-        ("a product is loops of its own, or a call of BLAS", lambda x, i: x @ x.T),
+        ("a product is a function of its own", lambda x, i: x @ x.T),
         ("the program may stop here", lambda x, i: koubai.softmax_cross_entropy(x, i)),
     ],
 )

@@ -61,8 +61,11 @@ class Registers:
         return self.count >= 32 and self.size >= 64
 
     def pay(self, m: int, n: int, k: int) -> bool:
-        """Whether tiles are faster than BLAS, for matrices (m, k) and (k, n)."""
-        return k > 0 and n * k <= MOST and (self.is_wide or m <= 64)
+        """Whether tiles are faster than BLAS, for matrices (m, k) and (k, n).
+
+        Not if b is large, or wide for few terms; nor, without AVX-512, for many rows.
+        """
+        return 0 < n <= 8 * k and n * k <= MOST and (self.is_wide or m <= 64)
 
     def rows(self, m: int, vectors: int) -> int:
         """Of a tile for ``m`` rows; an even number, so that there are few functions."""
@@ -150,13 +153,15 @@ class _Tile:
     def sums(self, a: str, b: str, lines: list[str], terms: str, mask: str) -> list[str]:
         """Of the products of so many terms, by row and vector."""
         f, t = self.f, self.t
-        a_row, a_column, b_row, _ = self.distances
+        a_row = self.distances[0]
         places = [self._at(a, f.op(f"mul i64 {r}, {a_row}")) for r in lines]
         zeros = [(str(t), "zeroinitializer")] * (self.rows * self.vectors)
         carried = [("i64", "0"), ("ptr", b), *zeros]
         with f.carrying_loop("0", terms, 1, carried) as (_, (column, line, *sums), following):
             right = [load(f, t, self._at(line, v * t.count)) for v in range(self.vectors - 1)]
             right.append(self._masked(self._at(line, (self.vectors - 1) * t.count), mask, 0))
+            # Read anew for each term: what is known to be the same takes LLVM long to make use of.
+            a_column, b_row = (_word(f, i, here=True) for i in (_A_COLUMN, _B_ROW))
             following += [f.op(f"add i64 {column}, {a_column}"), self._at(line, b_row)]
             for i, total in enumerate(sums):
                 r, v = divmod(i, self.vectors)
@@ -205,6 +210,7 @@ class _Tile:
         )
 
 
-def _word(f: Emitter, i: int, type_: str = "i64") -> str:
-    place = f.at_entry(f"getelementptr i64, ptr %operands, i64 {i}")
-    return f.at_entry(f"load {type_}, ptr {place}")
+def _word(f: Emitter, i: int, type_: str = "i64", here: bool = False) -> str:
+    at = f.op if here else f.at_entry
+    place = at(f"getelementptr i64, ptr %operands, i64 {i}")
+    return at(f"load {type_}, ptr {place}")
