@@ -179,7 +179,7 @@ def test_chunks() -> None:
         ("argsort goes from one element to the next", lambda x, i: koubai.sort(x[0])),
         ("each element needs the one before", lambda x, i: koubai.cumulative_sum(x, axis=0)),
         ("drawn by a function of their own", lambda x, i: GENERATOR.uniform((3,))),
-        ("a product is a call of BLAS", lambda x, i: x @ x.T),
+        ("a product is a function of its own", lambda x, i: x @ x.T),
         ("the program may stop here", lambda x, i: koubai.softmax_cross_entropy(x, i)),
     ],
 )
@@ -352,6 +352,17 @@ def test_profile_leaves_the_program_alone() -> None:
     step.profile(X * 2, T)
     assert_same(native.code.table, table)
     assert_same(native.code.workspace, work)
+
+
+def test_profile_makes_outputs_of_their_shapes() -> None:
+    """What describes the outputs is in memory while they are made, however many there are."""
+    shapes = [(n, 3, 2) for n in range(1, 60)]
+    step = koubai.compile(lambda x: [x[:n] * 2 for n, _, _ in shapes])
+    x = np.ones((60, 3, 2))
+    step(x)
+    (native,) = (compiled.native for compiled in step.cache.compiled.values())
+    _, outputs = native.load([x])
+    assert [y.shape for y in outputs] == shapes
 
 
 def test_which_program() -> None:

@@ -14,10 +14,9 @@ rows, over the domain (100, 10), *split* after the first axis:
             y[i, j] = exp(x[i, j] - m) * r
             total[j] = total[j] + y[i, j]     a reduction over rows: complete after the nest
 
-A ``Product`` is a matrix product, for BLAS. A ``Scan`` computes running sums, a ``Draw`` random
-numbers, a ``Sort`` the order of elements. A ``Loop`` has a program of its own for each step. A
-``Check`` stops the program. A ``Fallback`` is an instruction that NumPy runs, for there is no code
-for it.
+A ``Product`` is a matrix product. A ``Scan`` computes running sums, a ``Draw`` random numbers, a
+``Sort`` the order of elements. A ``Loop`` has a program of its own for each step. A ``Check`` stops
+the program. A ``Fallback`` is an instruction that NumPy runs, for there is no code for it.
 """
 
 from __future__ import annotations

@@ -90,6 +90,25 @@ def test_cut_programs_compute_what_whole_ones_do(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.native
+def test_products_that_are_cut_by_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads one waits for all of its chunks: the same bits for any number of threads, and but
+    for rounding what a whole program computes."""
+    results = {}
+    for reordered in (0.0, np.inf):
+        monkeypatch.setattr(partition, "REORDERED", reordered)
+        for n in (1, 2):
+            threads.set_threads(n)
+            step, rows, model = make_step()
+            losses = np.array([step(rows) for _ in range(5)])
+            results[reordered, n] = losses, state(model), len(phases(step))
+    (by_columns, state_1, many), (by_rows, _, few) = results[0.0, 1], results[np.inf, 1]
+    assert many > few
+    np.testing.assert_allclose(by_columns, by_rows, rtol=1e-5)
+    assert by_columns.tobytes() == results[0.0, 2][0].tobytes()
+    assert state_1 == results[0.0, 2][1]
+
+
+@pytest.mark.native
 def test_small_programs_are_for_one_thread() -> None:
     """They are one chunk of one phase."""
     step = koubai.compile(lambda x: koubai.tanh(x) * 2)

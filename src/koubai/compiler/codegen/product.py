@@ -1,10 +1,10 @@
-"""Matrix products, by BLAS.
+"""Matrix products, by tiles (tiles.py) or by BLAS.
 
 BLAS is column-major: what lies in memory as a row-major (m, n) matrix is for it the column-major
 (n, m) transpose. So it is asked for ``outᵀ = bᵀ aᵀ``, and each operand is handed over as it lies,
 with a flag where it is the other way round.
 
-One function serves all products of a dtype. Its operands, all words of 64 bits:
+One function serves all products of a dtype by BLAS. Its operands, all words of 64 bits:
 
     a: slot, offset   b: slot, offset   out: slot, offset   addend: slot, offset
     how many products, and the bytes from one to the next in a, b and out
@@ -20,16 +20,21 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.kernel import Pointers
+from koubai.compiler.codegen.lanes import Lanes
+from koubai.compiler.codegen.tiles import Registers, tiles_code
 from koubai.compiler.kernels import Product
 from koubai.compiler.layout import Layout
 
 GEMM = {"float32": "sgemm", "float64": "dgemm"}
 """BLAS's names."""
+
+_Call = tuple[str, int, list[int]]  # text, the first column, words
 
 _BATCH, _BYTES, _FLAGS = 8, 12, 13  # where the operands of these kinds begin
 
@@ -60,26 +65,72 @@ def product_code(dtype: str) -> str:
     return f.text()
 
 
-def product_operands(product: Product, dtype: str) -> Iterator[tuple[list[Layout], list[int]]]:
-    """For each call: the layouts of a, b, out and addend where it begins, the words after these."""
+@dataclass
+class Call:
+    """One call of a function.
+
+    Attributes:
+        text: the function's, in which it is called NAME.
+        begins: where a, b, out and addend begin.
+        words: the operands after these.
+    """
+
+    text: str
+    begins: list[Layout]
+    words: list[int]
+
+
+def product_calls(product: Product, dtype: str, registers: Registers | None) -> Iterator[Call]:
+    """The calls that compute ``product``.
+
+    Args:
+        registers: of the processor; None if tiles are not for it.
+    """
     a, b, out = product.a, product.b, product.out
     addend = product.addend or out
-    *stack, m, k = a.shape
-    n = b.shape[-1]
-    if 0 in (*stack, m, n):
+    stack = out.shape[:-2]
+    if 0 in out.shape:
         return
     size = np.dtype(dtype).itemsize
-    alpha, beta = (_bits(x, dtype) for x in (product.alpha, float(product.addend is not None)))
-    flag_a, leading_a = _as_it_lies(a)
-    flag_b, leading_b = _as_it_lies(b)
-    fixed = [ord(flag_b), ord(flag_a), n, m, k, alpha, leading_b, leading_a, beta, n]
     # The last axis of the stack is a loop in the function, the others are calls.
     inner = stack[-1] if stack else 1
+    steps = [size * x.strides[len(stack) - 1] if stack else 0 for x in (a, b, out)]
     for index in itertools.product(*map(range, stack[:-1])):
         parts = [_part(x, index) for x in (a, b, out, addend)]
-        steps = [size * x.strides[len(stack) - 1] if stack else 0 for x in (a, b, out)]
-        copied = size * inner * m * n if product.addend else 0
-        yield parts, [inner, *steps, copied, *fixed]
+        if registers is not None and _is_tiled(product, registers):
+            calls = _by_tiles(product, dtype, registers)
+        else:
+            calls = _by_blas(product, dtype, size * inner)
+        for text, start, words in calls:
+            begins = [parts[0], *(replace(x, offset=x.offset + start) for x in parts[1:])]
+            yield Call(text, begins, [inner, *steps, *words])
+
+
+def _is_tiled(product: Product, registers: Registers) -> bool:
+    (m, k), n = product.a.shape[-2:], product.b.shape[-1]
+    return registers.pay(m, n, k) and (product.b.strides[-1] == 1 or n == 1)
+
+
+def _by_tiles(product: Product, dtype: str, registers: Registers) -> Iterator[_Call]:
+    (m, k), n = product.a.shape[-2:], product.b.shape[-1]
+    t = Lanes(dtype, registers.size // np.dtype(dtype).itemsize)
+    distances = [*product.a.strides[-2:], product.b.strides[-2], product.out.strides[-2]]
+    alpha = _bits(product.alpha, dtype)
+    for vectors, start, stop in registers.columns(n, t.count):
+        text = tiles_code(t, registers.rows(m, vectors), vectors)
+        words = [product.addend is not None, k, m, stop - start, *distances, alpha]
+        yield text, start, words
+
+
+def _by_blas(product: Product, dtype: str, size: int) -> Iterator[_Call]:
+    (m, k), n = product.a.shape[-2:], product.b.shape[-1]
+    alpha, beta = (_bits(x, dtype) for x in (product.alpha, float(product.addend is not None)))
+    flag_a, leading_a = _as_it_lies(product.a)
+    flag_b, leading_b = _as_it_lies(product.b)
+    copied = size * m * n if product.addend else 0
+    leading = [leading_b, leading_a, beta, max(product.out.strides[-2], n)]
+    fixed = [ord(flag_b), ord(flag_a), n, m, k, alpha, *leading]
+    yield product_code(dtype), 0, [copied, *fixed]
 
 
 def _bits(x: float, dtype: str) -> int:

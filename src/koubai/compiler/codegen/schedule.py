@@ -16,9 +16,10 @@ from koubai.compiler.codegen.kernel import FIRST, WORKSPACE
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import in_memory
 from koubai.compiler.codegen.nest import NestCodes
-from koubai.compiler.codegen.product import product_code, product_operands
+from koubai.compiler.codegen.product import product_calls
 from koubai.compiler.codegen.scan import scan_code
 from koubai.compiler.codegen.sort import sort_code
+from koubai.compiler.codegen.tiles import Registers
 from koubai.compiler.kernels import (
     Check,
     Draw,
@@ -76,11 +77,14 @@ class Schedule:
     phases: list[list[tuple[int, int]]]
 
 
-def schedule(plan: Plan, phases: Phases, memory: Memory, width: int) -> Schedule:
+def schedule(
+    plan: Plan, phases: Phases, memory: Memory, width: int, registers: Registers | None
+) -> Schedule:
     """The steps of ``phases``, with intermediate buffers where ``memory`` has them.
 
     Args:
-        width: the lanes of a register.
+        width: the lanes of a register, for nests.
+        registers: of the processor, for products by tiles.
     """
     kernels = [kernel for phase in phases for chunk in phase for kernel in chunk]
     touched = {b for kernel in kernels for b in (*read(kernel), *written(kernel))}
@@ -109,10 +113,9 @@ def schedule(plan: Plan, phases: Phases, memory: Memory, width: int) -> Schedule
             operands = [word for key in code.pointers for word in place(*key)]
             yield Step(code.text, operands, code.may_fail, kernel)
         elif isinstance(kernel, Product):
-            text = product_code(dtype(kernel.value))
-            for parts, rest in product_operands(kernel, dtype(kernel.value)):
-                operands = [word for x in parts for word in place(x.buffer, x.offset)]
-                yield Step(text, [*operands, *rest], False, kernel)
+            for call in product_calls(kernel, dtype(kernel.value), registers):
+                operands = [word for x in call.begins for word in place(x.buffer, x.offset)]
+                yield Step(call.text, [*operands, *call.words], False, kernel)
         elif isinstance(kernel, Scan):
             (x,) = kernel.operands
             operands = [*place(x.buffer, x.offset), *place(kernel.value, 0)]

@@ -19,6 +19,7 @@ import numpy as np
 
 from koubai.compiler import layout
 from koubai.compiler.advanced import lookup
+from koubai.compiler.codegen.tiles import Registers
 from koubai.compiler.kernels import (
     Access,
     Check,
@@ -43,6 +44,9 @@ MOST_NODES = 200
 
 MOST_WAITING = MOST_NODES // 2
 """For their only use; a long chain of instructions is placed piece by piece."""
+
+COPIED = 16
+"""Rows: for a product of fewer, tiles do not gain what it takes to put the columns in order."""
 
 REDUCTIONS = frozenset({"sum", "prod", "max", "min", "all", "any"})
 ARGUMENTS = frozenset({"argmax", "argmin"})
@@ -115,23 +119,31 @@ class Plan:
         return value if value is not None and value.size == 1 else None
 
 
-def fuse(program: Program, is_native: Callable[[Instruction, Sequence[Type]], bool]) -> Plan:
+def fuse(
+    program: Program,
+    is_native: Callable[[Instruction, Sequence[Type]], bool],
+    registers: Registers | None = None,
+) -> Plan:
     """The kernels of ``program``.
 
     Args:
         is_native: whether there is code for an elementwise instruction or a reduction, on
             operands of these types; what there is none for becomes a ``Fallback``.
+        registers: of the processor, for products by tiles; None if all are for BLAS.
     """
-    return _Fusion(program, is_native).plan
+    return _Fusion(program, is_native, registers).plan
 
 
 class _Fusion:
     def __init__(
-        self, program: Program, is_native: Callable[[Instruction, Sequence[Type]], bool]
+        self,
+        program: Program,
+        is_native: Callable[[Instruction, Sequence[Type]], bool],
+        registers: Registers | None,
     ) -> None:
         self.plan = Plan(program)
         self._extra = len(program.inputs) + len(program.instructions)  # numbers of added values
-        self.is_native = is_native
+        self.is_native, self.registers = is_native, registers
         self.layouts: dict[int, Layout] = {}
         self.home: dict[int, int] = {}  # of buffers, the kernel that completes them
         self.readers: dict[int, list[int]] = defaultdict(list)  # of buffers, the nests
@@ -141,6 +153,7 @@ class _Fusion:
         self.behind: dict[int, int] = {}  # of what waits, how many are to be computed with it
         self.products: dict[int, Product] = {}
         self.loops: dict[int, Loop] = {}
+        self.in_rows: dict[Layout, Layout] = {}  # copies for products by tiles
         self.uses = _uses(program)
         n = len(program.inputs)
         for value in _in_stages(program):
@@ -429,7 +442,7 @@ class _Fusion:
         if instruction.type.dtype not in (np.float32, np.float64):
             self._sum_of_products(value, instruction, a, b)
             return True
-        a, b = self._for_blas(a), self._for_blas(b)
+        a, b = self._for_blas(a), self._for_tiles(self._for_blas(b), a.shape[-2])
         stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a = layout.broadcast(a, (*stack, *a.shape[-2:]))
         b = layout.broadcast(b, (*stack, *b.shape[-2:]))
@@ -572,6 +585,18 @@ class _Fusion:
         for buffer, type_ in zip(results, instruction.type.parts, strict=True):
             self._buffer(buffer, type_, k)
         return True
+
+    def _for_tiles(self, x: Layout, m: int) -> Layout:
+        """The second matrix of a product with ``m`` rows: copied if its columns lie in order, and
+        tiles are to read it; once for all products."""
+        k, n = x.shape[-2:]
+        is_in_rows = x.strides[-1] == 1 or n == 1
+        if is_in_rows or m < COPIED or not self.registers or not self.registers.pay(m, n, k):
+            return x
+        if x not in self.in_rows:
+            self.in_rows[x] = self._copied(x)
+            self._place_all([self.in_rows[x]])
+        return self.in_rows[x]
 
     def _concat(self, value: int, instruction: Instruction, operands: list[Layout]) -> bool:
         axis, type_, start = instruction.params["axis"], instruction.type, 0

@@ -9,6 +9,10 @@ network and back is one list for each chunk:
     phase 1   chunk 0: rows 0-391 of W1 -= lr * x.T @ dh,    b1 and b2
               chunk 1: rows 392-783,                         W2
 
+A product of large matrices, which BLAS brings into another order first, is cut along the longer
+axis, for then each chunk reorders less: with 256 rows and 1024 columns, half of the columns. All
+that comes before and after it is in other phases.
+
 Whoever is free takes a chunk; all wait for each other between phases only. How a program is cut
 depends on the program and on the processors that there are, never on how many threads take part,
 so the results do not either. What is summed over rows is summed by chunk, and the sums are added
@@ -21,6 +25,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from koubai.compiler.codegen.sharing import MOST_CHUNKS
 from koubai.compiler.kernels import (
@@ -48,6 +53,12 @@ STEP = 10.0
 
 PIECE = 40.0
 """Microseconds: a program is not cut into more chunks than are as long as this."""
+
+REORDERED = 2e5
+"""Elements: BLAS brings so many into another order in 100 microseconds."""
+
+LINE = 16
+"""Columns: chunks begin where a cache line of float32 does."""
 
 LEAST = 5.0
 """Microseconds: a shorter kernel is cut only if others, with as many rows, make up for it."""
@@ -115,6 +126,9 @@ class _Partition:
             self._place(kernel)
 
     def _place(self, kernel: Kernel) -> None:
+        if isinstance(kernel, Product) and _is_cut_by_columns(kernel):
+            self._add_by_columns(kernel)
+            return
         whole = self._phase_alone(kernel)
         n = _rows(kernel)
         by_rows = self._phase_by_rows(kernel, n) if n >= 2 * self.chunks else whole[0] + 2
@@ -191,6 +205,20 @@ class _Partition:
         self._note(kernel, phase)
         for b in written(kernel):
             self.made[b] = _Made(phase, chunk=chunk)
+
+    def _add_by_columns(self, product: Product) -> None:
+        touched = (*read(product), *written(product))
+        before = [self.made[b].phase + 1 for b in touched if b in self.made]
+        phase = max([self._least_phase(product), *before])
+        self._open(phase)
+        n = product.out.shape[1]
+        bounds = [n * c // self.chunks // LINE * LINE for c in range(self.chunks)] + [n]
+        for c, (first, stop) in enumerate(pairwise(bounds)):
+            part = _columns(product, first, stop)
+            self.phases[phase][c].append(part)
+            self.loads[phase][c] += cost(part)
+        self._note(product, phase)
+        self.made[product.value] = _Made(phase)
 
     def _add_by_rows(self, kernel: Kernel, n: int, phase: int) -> None:
         self._open(phase)
@@ -274,6 +302,23 @@ def _part(kernel: Kernel, first: int, stop: int) -> Kernel:
         reads = [moved(x) for x in node.reads]
         nodes[value] = replace(node, reads=reads, store=moved(node.store), through=through)
     return replace(kernel, domain=(stop - first, *kernel.domain[1:]), nodes=nodes)
+
+
+def _is_cut_by_columns(product: Product) -> bool:
+    """Whether it is rather cut by columns than by rows; each chunk takes the other matrix whole."""
+    *stack, m, n = product.out.shape
+    is_longer = not stack and (n - m) * product.a.shape[1] > REORDERED
+    return is_longer and product.addend is None  # which is copied as a whole
+
+
+def _columns(product: Product, first: int, stop: int) -> Product:
+    """Columns ``first`` to ``stop`` of a product."""
+
+    def part(x: Layout) -> Layout:
+        shape = (x.shape[0], stop - first)
+        return replace(x, offset=x.offset + first * x.strides[1], shape=shape)
+
+    return replace(product, b=part(product.b), out=part(product.out))
 
 
 def _rows_of(x: Layout, first: int, stop: int) -> Layout:

@@ -331,7 +331,7 @@ def _why(plan: Plan, k: int) -> list[str]:
     """Why kernel ``k`` is none with those before it."""
     kernel = plan.kernels[k]
     if isinstance(kernel, Product):
-        return ["a product is a call of BLAS"]
+        return ["a product is a function of its own"]
     if isinstance(kernel, Scan):
         return ["in a running sum each element needs the one before it"]
     if isinstance(kernel, Draw):

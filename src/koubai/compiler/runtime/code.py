@@ -17,7 +17,7 @@ from koubai.compiler.codegen.kernel import ERROR, FIRST, WORKSPACE
 from koubai.compiler.codegen.looping import LOOP, STEPS
 from koubai.compiler.codegen.schedule import LoopStep, Step, schedule
 from koubai.compiler.codegen.sharing import MARK_WORDS
-from koubai.compiler.kernels import Fallback, Kernel, Loop, Product
+from koubai.compiler.kernels import Fallback, Kernel, Loop
 from koubai.compiler.passes.fusion import fuse
 from koubai.compiler.passes.memory import LINE, Phases, bytes_of, plan_memory
 from koubai.compiler.passes.partition import chunks_of, cost, partition
@@ -26,7 +26,7 @@ from koubai.compiler.program import Program
 from koubai.compiler.runtime import jit
 from koubai.compiler.runtime.coverage import is_native
 from koubai.compiler.runtime.driver import Shared, head, sequence_function
-from koubai.compiler.runtime.functions import addresses
+from koubai.compiler.runtime.functions import addresses, uses_blas
 from koubai.compiler.runtime.threads import PROCESSORS, pool
 
 PACE = 5000.0
@@ -73,7 +73,7 @@ class Code:
     ) -> None:
         self.program, self._times = program, times
         self.processors = PROCESSORS if processors is None else processors
-        self.plan = fuse(program, is_native)
+        self.plan = fuse(program, is_native, jit.registers())
         self.bodies = {
             kernel.value: self._body(kernel)
             for kernel in self.plan.kernels
@@ -84,7 +84,8 @@ class Code:
             self.replaced = {}  # others who run in between may come to hold an array
         phases = self._phases()
         self.memory = plan_memory(self.plan, phases)
-        self.schedule = schedule(self.plan, phases, self.memory, jit.backend().width)
+        width, registers = jit.backend().width, jit.registers()
+        self.schedule = schedule(self.plan, phases, self.memory, width, registers)
         self._memory = np.empty(self.memory.size + LINE, np.uint8)
         self.workspace = self._memory[-self._memory.ctypes.data % LINE :]
         self.error = np.zeros(1, np.int64)
@@ -197,11 +198,11 @@ class Code:
         return Shared(chunks, phases, marks)
 
     def pool_words(self, rows: Rows) -> Any:
-        """The words of the pool, if the rows are shared or have products; else None."""
-        has_products = any(isinstance(kernel, Product) for kernel in self.plan.kernels)
-        if has_products:
+        """The words of the pool, if the rows are shared or call BLAS; else None."""
+        has_blas = any(isinstance(x, Step) and uses_blas(x.code) for x in self.schedule.steps)
+        if has_blas:
             pool.limit_blas()
-        return pool.words if rows.shared or has_products else None
+        return pool.words if rows.shared or has_blas else None
 
     # Sequences: parts that native code runs one after the other.
 

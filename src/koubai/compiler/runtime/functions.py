@@ -57,6 +57,11 @@ def _attributes() -> str:
     return f'attributes #0 = {{ nounwind "no-builtins" "prefer-vector-width"="{bits}" }}'
 
 
+def uses_blas(code: str) -> bool:
+    """Whether the function with this text calls BLAS."""
+    return bool(_used(code))
+
+
 def _used(code: str) -> list[str]:
     """The functions of BLAS that it calls."""
     return [name for name in _DECLARATIONS if f"@{name}(" in code]

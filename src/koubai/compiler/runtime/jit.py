@@ -26,6 +26,7 @@ except ImportError:
 else:
     IS_THERE = True
 
+from koubai.compiler.codegen.tiles import Registers
 from koubai.compiler.runtime import cache
 from koubai.compiler.runtime.once import lock, once
 
@@ -72,6 +73,17 @@ def backend() -> _Backend:
     width = 16 if features.get("avx512vl") and features.get("avx512vbmi2") else 8
     jit = llvm.create_lljit_compiler(machine())
     return _Backend(jit, machine(), machine(opt=0), triple, maker, width)
+
+
+@once
+def registers() -> Registers | None:
+    """For vectors, of this processor; None if it is another than those that tiles were tried on."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f") and features.get("avx512vl"):
+        return Registers(count=32, size=64)
+    if features.get("avx2") and features.get("fma"):
+        return Registers(count=16, size=32)
+    return None
 
 
 class Library:
