@@ -17,12 +17,15 @@ INSTRUCTIONS = {**dict.fromkeys(FUNCTIONS, 20), "divide": 4, "sqrt": 4, "recipro
 
 def is_across(nest: Nest, plan: Plan, width: int) -> bool:
     """Whether rows side by side are better."""
-    rows, row = nest.domain[: nest.split], nest.domain[nest.split or 0 :]
-    if not rows or 0 in nest.domain or math.prod(row) > MOST:
+    return is_possible(nest) and _across(nest, plan, width) < _along(nest, plan, width)
+
+
+def is_possible(nest: Nest) -> bool:
+    """Whether rows side by side are right."""
+    if not nest.split or 0 in nest.domain or math.prod(nest.domain[nest.split :]) > MOST:
         return False
-    if any(node.is_scatter for node in nest.nodes.values()):
-        return False  # what is written to the same place twice must be so in order
-    return _across(nest, plan, width) < _along(nest, plan, width)
+    # What is written to the same place twice must be so in order.
+    return not any(node.is_scatter for node in nest.nodes.values())
 
 
 def _along(nest: Nest, plan: Plan, width: int) -> float:
