@@ -19,6 +19,7 @@ import math
 
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import element_pointer, in_memory, load, store
+from koubai.compiler.codegen.phases import needed, row_values, sinks
 from koubai.compiler.codegen.pieces import pieces, walk
 from koubai.compiler.codegen.points import Points
 from koubai.compiler.codegen.reductions import Partial, across, widened
@@ -75,10 +76,9 @@ class Across(Points):
 
     def _earlier(self, phase: int) -> set[int]:
         """The row values of earlier phases that are used in this one."""
-        self.phase = phase
-        nodes = self.nest.nodes
-        rows = [node for node in self.nodes(phase) if node.is_row_value]
-        reads = {x.buffer for node in (*self.needed(self.sinks(phase)), *rows) for x in node.reads}
+        nest, nodes = self.nest, self.nest.nodes
+        computed = [*needed(nest, sinks(nest, phase)), *row_values(nest, phase)]
+        reads = {x.buffer for node in computed for x in node.reads}
         return {b for b in reads if b in nodes and nodes[b].is_row and nodes[b].phase < phase}
 
     def _strip(self, start: str, n: int) -> None:
@@ -108,27 +108,25 @@ class Across(Points):
 
     def _block(self) -> None:
         """One phase of as many rows as there are lanes."""
-        nodes, sinks = self.nodes(self.phase), self.sinks(self.phase)
-        of_row = {node.value: self._partial(node) for node in sinks if node.is_row}
+        kept = sinks(self.nest, self.phase)
+        of_row = {node.value: self._partial(node) for node in kept if node.is_row}
         for partial in of_row.values():
             partial.clear()
-        if sinks:
-            self.begin_run(sinks)
+        if kept:
+            self.begin_run(kept)
             with self.loops(self.moving, self.at):
-                self._point(sinks)
+                self._point(kept)
             self.end_run()
-        for node in sinks:
-            if node.is_row:
-                self.set_row(node, of_row[node.value].value())
+        for value, partial in of_row.items():
+            self.set_row(self.nest.nodes[value], partial.value())
         self.end_run()
-        for node in nodes:
-            if node.is_row_value:
-                self.row_value(node)
+        for node in row_values(self.nest, self.phase):
+            self.row_value(node)
 
-    def _point(self, sinks: list[Node]) -> None:
+    def _point(self, kept: list[Node]) -> None:
         self.begin_point()
-        values = [self.sink_value(node) for node in sinks]
-        for node, x in zip(sinks, values, strict=True):
+        values = [self.sink_value(node) for node in kept]
+        for node, x in zip(kept, values, strict=True):
             if node.is_row:
                 self._partial(node).add(x, self.at[self.moving[-1]])
             else:

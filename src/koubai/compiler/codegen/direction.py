@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from koubai.compiler.codegen.functions import FUNCTIONS
+from koubai.compiler.codegen.phases import is_computed, needed, phases, sinks
 from koubai.compiler.kernels import Access, Nest
 from koubai.compiler.passes.fusion import Plan
 
@@ -57,16 +58,19 @@ def _at_points(nest: Nest, plan: Plan, axis: int, lanes: int, dense: frozenset[i
     Args:
         dense: buffers that lie so that it does.
     """
-    nodes = [node for node in nest.nodes.values() if not node.is_row_value]
-    count = sum(INSTRUCTIONS.get(node.instruction.op, 1) for node in nodes)
-    touched: set[Access] = set()
-    for node in nodes:
-        reads = [x for x in node.reads if x.buffer not in nest.nodes]
-        touched.update(x for x in reads if plan.literal(x.buffer) is None)
-        if node.value in nest.stored and not (node.is_row and node.reduced):
-            touched.add(node.store)
-        if node.through:
-            count += lanes
-    for x in touched:
-        count += 1 if x.strides[axis] in (0, 1) or x.buffer in dense else lanes
+    count = 0
+    for phase in phases(nest):
+        kept = sinks(nest, phase)
+        touched: set[Access] = set()
+        for node in needed(nest, kept):
+            count += INSTRUCTIONS.get(node.instruction.op, 1) + (lanes if node.through else 0)
+            touched.update(x for x in node.reads if _is_in_memory(x, nest, plan, phase))
+        touched.update(node.store for node in kept if not node.reduced and not node.is_scatter)
+        for x in touched:
+            count += 1 if x.strides[axis] in (0, 1) or x.buffer in dense else lanes
     return count
+
+
+def _is_in_memory(x: Access, nest: Nest, plan: Plan, phase: int) -> bool:
+    is_row = x.buffer in nest.nodes and nest.nodes[x.buffer].is_row
+    return plan.literal(x.buffer) is None and not is_row and not is_computed(nest, x, phase)
