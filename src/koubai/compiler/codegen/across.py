@@ -1,27 +1,34 @@
-"""A nest whose lanes lie across rows: for rows that are shorter than a register, or not by far
-longer.
+"""A nest whose lanes lie across rows, which are short.
 
     totals = identity
     for outer axes but the last:
-      for blocks of rows, as many as there are lanes:
+      for strips of rows:
         for each phase:
-          for inner axes: loads, arithmetic, stores, partial reductions
-          row values
+          for blocks of the strip, of as many rows as there are lanes:
+            for inner axes: loads, arithmetic, stores, partial reductions
+            row values
 
 A reduction of rows is so a sum of registers, and what is computed for each row, for many at once.
-What is kept from one phase to the next lies in memory block by block, lanes side by side.
+A phase waits for the one before it: a strip is as many blocks as there is room for in the cache
+next to the processor, so that there are always others to go on with.
 """
 
 from __future__ import annotations
 
 import math
 
+from koubai.compiler.codegen.lanes import Lanes
+from koubai.compiler.codegen.memory import element_pointer, in_memory, load, store
+from koubai.compiler.codegen.phases import needed, row_values, sinks
 from koubai.compiler.codegen.pieces import pieces, walk
 from koubai.compiler.codegen.points import Points
 from koubai.compiler.codegen.reductions import Partial, across, widened
 from koubai.compiler.kernels import Access, Nest, Node
 from koubai.compiler.layout import contiguous
 from koubai.compiler.passes.fusion import Plan
+
+STRIP = 8192
+"""Bytes of what is kept for a strip from one phase to the next."""
 
 
 class Across(Points):
@@ -32,45 +39,94 @@ class Across(Points):
         super().__init__(nest, plan, width, split - 1, range(split, len(nest.domain)))
         self.partials: dict[tuple[int, int], Partial] = {}  # of rows, by value and lanes
         self.totals: dict[int, Partial] = {}  # over all blocks
+        self.earlier = [self._earlier(phase) for phase in self.phases]
+        self.strip = self._strip_length(nest.domain[self.axis])
+        self.kept_rows = {  # for a strip
+            value: self.f.stack(f"[{self.strip} x {in_memory(Lanes(self.dtype(value), 1))}]")
+            for value in sorted(set().union(*self.earlier))
+        }
 
     def emit(self) -> None:
         self.fill_totals()
-        n = self.nest.domain[self.axis]
+        n, strip = self.nest.domain[self.axis], self.strip
         of_all = [node for node in self.nest.nodes.values() if self._is_over_blocks(node)]
         with self.loops(range(self.axis), self.fixed):
             for node in of_all:
                 self._total(node, min(n, self.width)).clear()
-            walk(self.f, pieces(n, self.width), self._block)
-            self.fixed.pop(self.axis)
+            whole = n // strip * strip
+            if whole > strip:
+                with self.f.loop("0", str(whole), strip) as start:
+                    self._strip(start, strip)
+            elif whole:
+                self._strip("0", strip)
+            if n > whole:
+                self._strip(str(whole), n - whole)
             for node in of_all:
                 self._end_total(node)
 
-    def _block(self, lanes: int, i: str, slot: int) -> None:
-        """All phases of so many rows."""
-        self.lanes, self.fixed[self.axis], self.rows = lanes, i, {}
+    def _strip_length(self, n: int) -> int:
+        """Rows; strips are of about the same length."""
+        if len(self.phases) == 1:
+            return self.width
+        row = math.prod(self.nest.domain[self.axis + 1 :])
+        sizes = [row * self.plan.types[value].dtype.itemsize for value in self.nest.kept]
+        sizes += [self.plan.types[value].dtype.itemsize for value in set().union(*self.earlier)]
+        most = max(STRIP // sum(sizes), 1)
+        return -(-n // -(-n // most) // self.width) * self.width
+
+    def _earlier(self, phase: int) -> set[int]:
+        """The row values of earlier phases that are used in this one."""
+        nest, nodes = self.nest, self.nest.nodes
+        computed = [*needed(nest, sinks(nest, phase)), *row_values(nest, phase)]
+        reads = {x.buffer for node in computed for x in node.reads}
+        return {b for b in reads if b in nodes and nodes[b].is_row and nodes[b].phase < phase}
+
+    def _strip(self, start: str, n: int) -> None:
+        """All phases of ``n`` rows."""
+
+        def block(lanes: int, i: str, slot: int) -> None:
+            self.lanes, self.rows = lanes, {}
+            self.fixed[self.axis] = i if start == "0" else self.f.op(f"add nsw i64 {start}, {i}")
+            for value in sorted(self.earlier[self.phase]):
+                t, place = self._kept_row(value, i)
+                self.rows[value] = load(self.f, t, place)
+            self._block()
+            for value in sorted(self.kept_rows):
+                if self.nest.nodes[value].phase == self.phase:
+                    t, place = self._kept_row(value, i)
+                    store(self.f, t, self.rows[value], place)
+
         for phase in self.phases:
             self.phase = phase
-            nodes, sinks = self.nodes(self.phase), self.sinks(self.phase)
-            of_row = {node.value: self._partial(node) for node in sinks if node.is_row}
-            for partial in of_row.values():
-                partial.clear()
-            self.begin_run(sinks)
-            if sinks:
-                with self.loops(self.moving, self.at):
-                    self._point(sinks)
-            self.end_run()
-            for node in sinks:
-                if node.is_row:
-                    self.set_row(node, of_row[node.value].value())
-            self.end_run()
-            for node in nodes:
-                if node.is_row_value:
-                    self.row_value(node)
+            walk(self.f, pieces(n, self.width), block)
+        self.fixed.pop(self.axis)
 
-    def _point(self, sinks: list[Node]) -> None:
+    def _kept_row(self, value: int, i: str) -> tuple[Lanes, str]:
+        """Where a row value is kept, for the rows from ``i`` on."""
+        t = Lanes(self.dtype(value), self.lanes)
+        return t, element_pointer(self.f, t.dtype, self.kept_rows[value], i)
+
+    def _block(self) -> None:
+        """One phase of as many rows as there are lanes."""
+        kept = sinks(self.nest, self.phase)
+        of_row = {node.value: self._partial(node) for node in kept if node.is_row}
+        for partial in of_row.values():
+            partial.clear()
+        if kept:
+            self.begin_run(kept)
+            with self.loops(self.moving, self.at):
+                self._point(kept)
+            self.end_run()
+        for value, partial in of_row.items():
+            self.set_row(self.nest.nodes[value], partial.value())
+        self.end_run()
+        for node in row_values(self.nest, self.phase):
+            self.row_value(node)
+
+    def _point(self, kept: list[Node]) -> None:
         self.begin_point()
-        values = [self.sink_value(node) for node in sinks]
-        for node, x in zip(sinks, values, strict=True):
+        values = [self.sink_value(node) for node in kept]
+        for node, x in zip(kept, values, strict=True):
             if node.is_row:
                 self._partial(node).add(x, self.at[self.moving[-1]])
             else:

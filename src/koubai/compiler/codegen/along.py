@@ -1,18 +1,16 @@
 """A nest whose lanes lie along the last axis.
 
-    totals = identity
-    for outer axes:
-      for each phase:
-        for inner axes but the last:
-          for the last axis: loads, arithmetic, stores, partial reductions
-        row values
-
-In each phase a value is computed where something that is kept needs it, so what nobody needs costs
-nothing.
+totals = identity
+for outer axes:
+  for each phase:
+    for inner axes but the last:
+      for the last axis: loads, arithmetic, stores, partial reductions
+    row values
 """
 
 from __future__ import annotations
 
+from koubai.compiler.codegen.phases import needed, row_values, sinks
 from koubai.compiler.codegen.pieces import Piece, is_unrolled, pieces, variants, walk
 from koubai.compiler.codegen.points import Points
 from koubai.compiler.codegen.reductions import Partial, across, combine, identity
@@ -25,8 +23,8 @@ UNROLLED = 4
 SIDE_BY_SIDE = 4
 """Short rows that are computed together."""
 
-SHORT = 4
-"""Registers: sums over rows that are no longer are kept in registers for all rows."""
+SHORT = 40
+"""Instructions for a row without a loop: sums over rows are kept in registers for all rows then."""
 
 
 class Along(Points):
@@ -38,8 +36,7 @@ class Along(Points):
         self.inner = range(self.split, n - 1)
         self.pieces: dict[int, list[Piece]] = {}  # by the phase
         for phase in self.phases:
-            self.phase = phase
-            self.pieces[phase] = self._pieces(self.sinks(phase))
+            self.pieces[phase] = self._pieces(sinks(nest, phase))
         self.partials: dict[tuple[int, int, int], Partial] = {}  # by value, lanes and slot
 
     def emit(self) -> None:
@@ -83,36 +80,35 @@ class Along(Points):
         return SIDE_BY_SIDE if self.split and is_short and len(self.phases) > 1 else 1
 
     def _phase(self) -> None:
-        nodes, sinks = self.nodes(self.phase), self.sinks(self.phase)
+        kept = sinks(self.nest, self.phase)
         of_row = [
-            node for node in sinks if self._reduces_row(node) and not self._is_of_all_rows(node)
+            node for node in kept if self._reduces_row(node) and not self._is_of_all_rows(node)
         ]
         self._begin(of_row)
-        if sinks and 0 not in self.nest.domain[self.split :]:
+        if kept and 0 not in self.nest.domain[self.split :]:
             with self.loops(self.inner, self.fixed):
-                self._run(sinks)
+                self._run(kept)
         self._end(of_row)
-        for node in nodes:
-            if node.is_row_value:
-                self.row_value(node)
+        for node in row_values(self.nest, self.phase):
+            self.row_value(node)
 
-    def _run(self, sinks: list[Node]) -> None:
+    def _run(self, kept: list[Node]) -> None:
         """Walk the last axis."""
         last = [
             node
-            for node in sinks
+            for node in kept
             if node.reduced and self.axis in node.reduced
             if not self._reduces_row(node) and not self._is_of_all_rows(node)
         ]
         self.lanes = 1
-        self.begin_run(sinks)
+        self.begin_run(kept)
         self._begin(last)
 
         def body(lanes: int, i: str, slot: int) -> None:
             self.lanes, self.at = lanes, {self.axis: i}
             self.begin_point()
-            values = [self.sink_value(node) for node in sinks]
-            for node, x in zip(sinks, values, strict=True):
+            values = [self.sink_value(node) for node in kept]
+            for node, x in zip(kept, values, strict=True):
                 partial = self.partials.get((node.value, lanes, slot))
                 if partial:
                     partial.add(x, i)
@@ -131,16 +127,18 @@ class Along(Points):
         else:
             super().row_value(node)
 
-    def _pieces(self, sinks: list[Node]) -> list[Piece]:
+    def _pieces(self, kept: list[Node]) -> list[Piece]:
         n = self.nest.domain[-1] if self.nest.domain else 1
-        if any(node.instruction.op in ARGUMENTS for node in sinks):
+        if any(node.instruction.op in ARGUMENTS for node in kept):
             return pieces(n, 1)
-        over_rows = [node for node in sinks if node.reduced and self.axis not in node.reduced]
-        if over_rows and n < (SHORT + 1) * self.width:
-            return pieces(n, self.width, max(n // self.width, 1))
-        sums = [node for node in sinks if node.reduced and self.axis in node.reduced]
-        is_long = n >= 4 * UNROLLED * self.width and len(self.needed(sinks)) <= 8
-        return pieces(n, self.width, UNROLLED if sums and is_long else 1)
+        reductions = [node for node in kept if node.reduced]
+        instructions, registers = len(needed(self.nest, kept)), n // self.width
+        over_rows = [node for node in reductions if self.axis not in (node.reduced or ())]
+        if over_rows and registers * instructions <= SHORT:
+            return pieces(n, self.width, max(registers, 1))
+        is_long = registers >= 4 * UNROLLED and instructions <= 8
+        along = len(reductions) > len(over_rows)
+        return pieces(n, self.width, UNROLLED if along and is_long else 1)
 
     # Partial results: of a row, of a part of it, of all rows.
 

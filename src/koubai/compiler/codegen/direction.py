@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from koubai.compiler.codegen.functions import FUNCTIONS
+from koubai.compiler.codegen.phases import is_computed, needed, phases, sinks
 from koubai.compiler.kernels import Access, Nest
 from koubai.compiler.passes.fusion import Plan
 
@@ -17,12 +18,15 @@ INSTRUCTIONS = {**dict.fromkeys(FUNCTIONS, 20), "divide": 4, "sqrt": 4, "recipro
 
 def is_across(nest: Nest, plan: Plan, width: int) -> bool:
     """Whether rows side by side are better."""
-    rows, row = nest.domain[: nest.split], nest.domain[nest.split or 0 :]
-    if not rows or 0 in nest.domain or math.prod(row) > MOST:
+    return is_possible(nest) and _across(nest, plan, width) < _along(nest, plan, width)
+
+
+def is_possible(nest: Nest) -> bool:
+    """Whether rows side by side are right."""
+    if not nest.split or 0 in nest.domain or math.prod(nest.domain[nest.split :]) > MOST:
         return False
-    if any(node.is_scatter for node in nest.nodes.values()):
-        return False  # what is written to the same place twice must be so in order
-    return _across(nest, plan, width) < _along(nest, plan, width)
+    # What is written to the same place twice must be so in order.
+    return not any(node.is_scatter for node in nest.nodes.values())
 
 
 def _along(nest: Nest, plan: Plan, width: int) -> float:
@@ -54,16 +58,19 @@ def _at_points(nest: Nest, plan: Plan, axis: int, lanes: int, dense: frozenset[i
     Args:
         dense: buffers that lie so that it does.
     """
-    nodes = [node for node in nest.nodes.values() if not node.is_row_value]
-    count = sum(INSTRUCTIONS.get(node.instruction.op, 1) for node in nodes)
-    touched: set[Access] = set()
-    for node in nodes:
-        reads = [x for x in node.reads if x.buffer not in nest.nodes]
-        touched.update(x for x in reads if plan.literal(x.buffer) is None)
-        if node.value in nest.stored and not (node.is_row and node.reduced):
-            touched.add(node.store)
-        if node.through:
-            count += lanes
-    for x in touched:
-        count += 1 if x.strides[axis] in (0, 1) or x.buffer in dense else lanes
+    count = 0
+    for phase in phases(nest):
+        kept = sinks(nest, phase)
+        touched: set[Access] = set()
+        for node in needed(nest, kept):
+            count += INSTRUCTIONS.get(node.instruction.op, 1) + (lanes if node.through else 0)
+            touched.update(x for x in node.reads if _is_in_memory(x, nest, plan, phase))
+        touched.update(node.store for node in kept if not node.reduced and not node.is_scatter)
+        for x in touched:
+            count += 1 if x.strides[axis] in (0, 1) or x.buffer in dense else lanes
     return count
+
+
+def _is_in_memory(x: Access, nest: Nest, plan: Plan, phase: int) -> bool:
+    is_row = x.buffer in nest.nodes and nest.nodes[x.buffer].is_row
+    return plan.literal(x.buffer) is None and not is_row and not is_computed(nest, x, phase)

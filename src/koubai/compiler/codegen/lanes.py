@@ -1,4 +1,4 @@
-"""The types of values in generated code: one number, or eight side by side.
+"""The types of values in generated code: one number, or several side by side.
 
 A kernel's body is written once for any number of lanes: ``float`` for one, ``<8 x float>`` for
 eight, which LLVM fits to the processor's registers.

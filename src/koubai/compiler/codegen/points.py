@@ -18,6 +18,7 @@ from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.kernel import Pointers, fail
 from koubai.compiler.codegen.lanes import Lanes
 from koubai.compiler.codegen.memory import element_pointer, lane, load, splat, store
+from koubai.compiler.codegen.phases import is_computed, needed, phases
 from koubai.compiler.codegen.pieces import pieces, walk
 from koubai.compiler.codegen.reductions import across, combine, identity
 from koubai.compiler.kernels import Access, Nest, Node
@@ -58,7 +59,7 @@ class Points:
         self.given = Pointers(self.f)
         self.pointers: dict[Pointer, str] = {}
         self.may_fail = False
-        self.phases = range(1 + max(node.phase for node in nest.nodes.values()))
+        self.phases = phases(nest)
         self.phase = 0
         self.lanes = 1
         self.fixed: dict[int, str] = {}
@@ -70,27 +71,6 @@ class Points:
         self._memo: dict[int, str] = {}  # values at this point
 
     # Parts of the nest.
-
-    def nodes(self, phase: int) -> list[Node]:
-        return [node for node in self.nest.nodes.values() if node.phase == phase]
-
-    def sinks(self, phase: int) -> list[Node]:
-        """What is kept of a phase, in memory or by reductions: all else is computed for these."""
-        return [
-            node
-            for node in self.nodes(phase)
-            if not node.is_row_value and (node.reduced or node.value in self.nest.stored)
-        ]
-
-    def needed(self, sinks: list[Node]) -> list[Node]:
-        """The nodes that are computed for the sinks: not those that are known or in memory."""
-        found, stack = {}, [node.value for node in sinks]
-        while stack:
-            value = stack.pop()
-            if value not in found:
-                found[value] = self.nest.nodes[value]
-                stack += [x.buffer for x in found[value].reads if self._is_computed(x)]
-        return list(found.values())
 
     def dtype(self, buffer: int) -> str:
         return dtype_name(self.plan.types[buffer].dtype)
@@ -140,7 +120,7 @@ class Points:
 
     def begin_run(self, sinks: list[Node]) -> None:
         """Find what is the same all along it."""
-        for node in self.needed(sinks):
+        for node in needed(self.nest, sinks):
             for x in node.reads:
                 if self.plan.literal(x.buffer) is None and not self._is_inside(x):
                     self._base(x)
@@ -161,15 +141,8 @@ class Points:
     def end_run(self) -> None:
         self._bases, self._hoisted, self._offsets = {}, {}, {}
 
-    def _is_computed(self, x: Access) -> bool:
-        """Whether it is computed here, in this phase; else it is a row value, or in memory."""
-        node = self.nest.nodes.get(x.buffer)
-        if node is None or node.is_row:
-            return False
-        return node.phase == self.phase or node.value not in self.nest.stored
-
     def _is_inside(self, x: Access) -> bool:
-        return x.buffer in self.rows or self._is_computed(x)
+        return x.buffer in self.rows or is_computed(self.nest, x, self.phase)
 
     def _is_constant(self, x: Access) -> bool:
         """Whether it is known to be the same all along the run."""

@@ -1,6 +1,6 @@
 """Sums and other reductions: where they start, how two partial results become one.
 
-Reassociated: eight lanes are reduced side by side, and to one number at the end.
+Reassociated: lanes are reduced side by side, and to one number at the end.
 """
 
 from __future__ import annotations

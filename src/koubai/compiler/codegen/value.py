@@ -9,6 +9,7 @@ with one rounding instead of two. Where each rounding counts, compute with ``x.u
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -202,6 +203,18 @@ def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     y = x.like(last)
     for c in reversed(rest):
         y = y * x + c
+    return y
+
+
+def paired_polynomial(x: Value, coefficients: Sequence[float]) -> Value:
+    """The same, as a polynomial in x^2 of pairs of terms: one more product, but fewer operations
+    that wait for one another.
+    """
+    square = x * x
+    pairs = itertools.zip_longest(coefficients[::2], coefficients[1::2], fillvalue=0.0)
+    *rest, y = [x * c1 + c0 if c1 else x.like(c0) for c0, c1 in pairs]
+    for pair in reversed(rest):
+        y = y * square + pair
     return y
 
 

@@ -13,7 +13,7 @@ from koubai.compiler.codegen.value import (
     clamp,
     exponent_bias,
     nearest,
-    polynomial,
+    paired_polynomial,
     two_to,
 )
 
@@ -52,27 +52,28 @@ def reduced(x: Value, rest: Value | float = 0.0) -> tuple[Value, Value]:
     high, low = LN2[x.t.dtype]
     n, integer = nearest(x * LOG2_E)
     r = (x - n * high) - (n * low - rest)
-    return r + r * r * polynomial(r, Q[x.t.dtype]), integer
+    return r + r * r * paired_polynomial(r, Q[x.t.dtype]), integer
 
 
 def scaled(y: Value, n: Value) -> Value:
-    """y 2^n, in two steps: 2^n itself may be too large or too small for a float."""
+    """(1 + y) 2^n, in two steps: 2^n itself may be too large or too small for a float."""
     total = n + 2 * exponent_bias(y)
     half = total >> 1
-    return y * two_to(half) * two_to(total - half)
+    power = two_to(half)
+    return (power + y * power) * two_to(total - half)
 
 
 def exp(x: Value, rest: Value | float = 0.0) -> Value:
     """e^(x + rest), where rest is what x lost in rounding."""
     y, n = reduced(clamp(x, *RANGE[x.t.dtype]), rest)
-    return scaled(y + 1.0, n)
+    return scaled(y, n)
 
 
 def half_exp(x: Value) -> Value:
     """e^x / 2, which is finite a little further than e^x."""
     low, high = RANGE[x.t.dtype]
     y, n = reduced(clamp(x, low, high + 0.7))
-    return scaled(y + 1.0, n - 1)
+    return scaled(y, n - 1)
 
 
 def scaled_expm1(x: Value, k: int) -> Value:
