@@ -53,9 +53,10 @@ def propagate(
     following = y._creator._number
     # Those that are asked later, of which a chain of operations has none: the numbers are in the
     # heap, the gradients in the table. What has been used is dropped, unless it is wanted.
-    heap, pending = list[int](), dict[int, Variable]()
-    table, leaves = dict[Variable, Any](), dict[Variable, Any]()
-    take: Any = table.get if wanted else table.pop
+    heap: list[int] = []
+    pending: dict[int, Variable] = {}
+    table: dict[Variable, Any] = {}
+    leaves: dict[Variable, Any] = {}
     with recorded(create_graph):
         while output is not None:
             f: Any = output._creator
@@ -68,7 +69,7 @@ def propagate(
                     gxs = f.backward(gy)
                 else:
                     table[output] = gy
-                    gys = _gradients_of_outputs(output.creator, take, create_graph)
+                    gys = _gradients_of_outputs(output.creator, table, wanted, create_graph)
                     gxs = (f.differentiable_backward if create_graph else f.backward)(*gys)
             except Exception as error:
                 error.add_note(f"in the backward of {type(f).__name__}{errors.where(f)}")
@@ -80,10 +81,8 @@ def propagate(
             for x, gx in zip(inputs, gxs):  # noqa: B905  # as many, see above
                 if not isinstance(x, Variable):
                     continue
-                creator = x._creator
-                while creator is not None and (n := creator._number) > number:
+                while (creator := x._creator) is not None and (n := creator._number) > number:
                     x = creator._inputs[0]  # as f saw it, see as_of
-                    creator = x._creator
                 data = x._data
                 fits = type(gx) is ndarray and gx.dtype is data.dtype and gx.shape == data.shape
                 if create_graph or not fits:
@@ -135,11 +134,11 @@ def _as_gradient(g: Any, x: Variable, create_graph: bool) -> Any:
     return array_of(g) if not create_graph else g if isinstance(g, Variable) else Variable(g)
 
 
-def _gradients_of_outputs(f: Any, take: Any, create_graph: bool) -> tuple[Any, ...]:
+def _gradients_of_outputs(f: Any, table: Any, wanted: Any, create_graph: bool) -> Any:
     """The gradients that have arrived at the outputs of ``f``; zeros where none has."""
     gys = []
     for i, link in enumerate(f._outputs):
-        gy = take(link(), None)
+        gy = (table.get if wanted else table.pop)(link(), None)
         if gy is None:
             shape, dtype = f._tuple_types[i]
             gy = namespace(*map(array_of, f._inputs)).zeros(shape, dtype=dtype)

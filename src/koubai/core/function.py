@@ -126,8 +126,9 @@ class Function:
                 y = self.forward(a, b)
             else:
                 x1 = inputs[0] if inputs else None
-                y = self.forward(*[operand(array_of(x)) for x in inputs])
-            if type(x1) is not Variable and not any(isinstance(x, Variable) for x in inputs):
+                xs = [x._data if isinstance(x, Variable) else operand(x) for x in inputs]
+                y = self.forward(*xs)
+            if type(x1) is not Variable and True not in [isinstance(x, Variable) for x in inputs]:
                 return y  # type: ignore[no-any-return]
             if type(y) is not _ndarray or not self._is_ours:
                 if isinstance(y, (tuple, list)):
