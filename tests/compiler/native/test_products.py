@@ -10,7 +10,8 @@ import pytest
 from compiler.native.close import assert_close
 
 import koubai
-from koubai.compiler.codegen.tiles import BLOCK, Registers
+from koubai.compiler.codegen.tiles import BLOCK
+from koubai.compiler.registers import Registers
 from koubai.compiler.runtime import jit
 
 pytestmark = pytest.mark.native

@@ -27,9 +27,10 @@ import numpy as np
 from koubai.compiler.codegen.emitter import Emitter
 from koubai.compiler.codegen.kernel import Pointers
 from koubai.compiler.codegen.lanes import Lanes
-from koubai.compiler.codegen.tiles import Registers, tiles_code
+from koubai.compiler.codegen.tiles import tiles_code
 from koubai.compiler.kernels import Product
 from koubai.compiler.layout import Layout
+from koubai.compiler.registers import Registers
 
 GEMM = {"float32": "sgemm", "float64": "dgemm"}
 """BLAS's names."""

@@ -19,7 +19,6 @@ from koubai.compiler.codegen.nest import NestCodes
 from koubai.compiler.codegen.product import product_calls
 from koubai.compiler.codegen.scan import scan_code
 from koubai.compiler.codegen.sort import sort_code
-from koubai.compiler.codegen.tiles import Registers
 from koubai.compiler.kernels import (
     Check,
     Draw,
@@ -36,6 +35,7 @@ from koubai.compiler.kernels import (
 from koubai.compiler.passes.fusion import Plan
 from koubai.compiler.passes.memory import Memory, Phases
 from koubai.compiler.primitives import dtype_name
+from koubai.compiler.registers import Registers
 
 
 @dataclass

@@ -19,7 +19,6 @@ import numpy as np
 
 from koubai.compiler import layout
 from koubai.compiler.advanced import lookup
-from koubai.compiler.codegen.tiles import Registers
 from koubai.compiler.kernels import (
     Access,
     Check,
@@ -38,6 +37,7 @@ from koubai.compiler.kernels import (
 from koubai.compiler.layout import Layout, Shape
 from koubai.compiler.primitives import OPERAND, Bundle, Type
 from koubai.compiler.program import Instruction, Program, is_view
+from koubai.compiler.registers import Registers
 
 MOST_NODES = 200
 """In one nest: more would not fit into registers, and take long to compile."""

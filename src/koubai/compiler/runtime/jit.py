@@ -26,7 +26,7 @@ except ImportError:
 else:
     IS_THERE = True
 
-from koubai.compiler.codegen.tiles import Registers
+from koubai.compiler.registers import Registers
 from koubai.compiler.runtime import cache
 from koubai.compiler.runtime.once import lock, once
 
