@@ -120,8 +120,9 @@ def where(condition: Any, /, *xs: Any) -> Any:
         return nonzero(condition)
     trace = trace_of(condition, *xs)
     weak = [0.0 if isinstance(x, TracedFloat) else x for x in xs]
-    dtype = np.result_type(*[x if isinstance(x, int | float) else dtype_of(x) for x in weak])
-    # NumPy's where() takes a number that the dtype can't hold, and wraps it.
+    like = [x if isinstance(x, int | float) else np.empty(0, dtype_of(x)) for x in weak]
+    # A number that the dtype can't hold NumPy's where() wraps before 2.5, and refuses since.
+    dtype = np.where(np.empty(0, np.bool), *like).dtype
     x1, x2 = [
         traced(trace, x if isinstance(x, Traced) else np.asarray(x).astype(dtype), dtype)
         for x in xs
