@@ -292,7 +292,7 @@ class Traced(ArrayMethods):
         try:
             return super().__array_function__(func, types, args, kwargs)
         except TypeError as error:
-            known = f"{func.__module__}.{func.__name__}" in str(error)
+            known = f"{getattr(func, '__module__', 'numpy')}.{func.__name__}" in str(error)
             raise TraceError(str(error) if known else f"np.{func.__name__}: {error}") from None
 
     # What would need the numbers.
