@@ -49,7 +49,7 @@ def test_keywords_are_told_from_each_other() -> None:
 
 
 def test_it_looks_like_the_function() -> None:
-    """Name, docstring and signature are the function's."""
+    """Name, docstring and signature are the function's; its repr says what it is."""
 
     def f(x: Any) -> Any:
         """Doubles."""
@@ -58,6 +58,7 @@ def test_it_looks_like_the_function() -> None:
     compiled = koubai.compile(f)
     assert (compiled.__name__, compiled.__doc__) == ("f", "Doubles.")
     assert compiled.__wrapped__ is f
+    assert repr(compiled) == "<compiled f>"
 
 
 class Net:

@@ -180,6 +180,9 @@ class CompiledFunction(Called):
     def programs(self) -> list[Program]:
         return list({id(c): c.program for c in self.cache.compiled.values()}.values())
 
+    def __repr__(self) -> str:
+        return f"<compiled {self.name}>"
+
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """As a method: a compiled function of the object's own method; programs are shared."""
         bind = getattr(self.function, "__get__", None)
