@@ -48,8 +48,8 @@ def scan(
     Args:
         f: one step. It returns what is carried on, of the same structure, shapes and dtypes as
             ``carry``, and a result, or None for none. What it gets is its own, to write into as it
-            likes; what it returns is taken as it is then. In a compiled function it is run once or
-            twice, on arrays without numbers, whatever the number of steps; arrays that it assigns
+            likes; what it returns is taken as it is then. In a compiled function it is run a few
+            times, on arrays without numbers, whatever the number of steps; arrays that it assigns
             (``p.data``, an optimizer's state) are carried from step to step as well.
         init: what the first step gets: an array, a Variable, a number, or dicts, lists and tuples
             of them; None for nothing.

@@ -139,7 +139,8 @@ class _Loop:
         )
         if self.derivative_of:
             return after, results, self.derivative_of
-        state.finish(kept)
+        if length:
+            state.finish(kept)
         return after, results, Assigned(*state.read_slots(reads, before))
 
     def _complete_run(self) -> _Run:
@@ -154,10 +155,12 @@ class _Loop:
             state.restore()
             if not self.derivative_of and state.constants:
                 # Of the first step these were others; it must do the same all the same.
+                name, slots = state.name_of_constant(), state.slots
                 first = self._run(as_before=True)
-                name = state.name_of_constant()
+                is_same = first is not None and state.leave()
+                state.slots = slots
                 self._forget()
-                if first is None or self._signature(first)[: len(signature)] != signature:
+                if first is None or not is_same or self._signature(first) != signature:
                     raise TraceError(
                         f"the first step of scan finds another {name} than the next ones, and does"
                         " something else then; let a number that changes be an array, and write"
