@@ -129,7 +129,7 @@ class _Step:
             raise TypeError(f"scan: f must return two values, (carry, y), not {what}")
         after, build = _leaves(made[0])
         before, now = (
-            b([ARRAY] * len(x)) for b, x in ((self.build_carry, carried), (build, after))
+            b([_ARRAY] * len(x)) for b, x in ((self.build_carry, carried), (build, after))
         )
         if not _alike(before, now):
             raise ValueError(
@@ -366,22 +366,14 @@ class _Array:
         return "array"
 
 
-ARRAY = _Array()
+_ARRAY = _Array()
 
 
 def _as_operand(x: Any) -> Any:
-    """A Variable or an array as it is; a number as an array."""
-    if isinstance(x, Variable):
-        return x
-    return x if is_array(x) and shape_of(x) else _number(x)
-
-
-def _number(x: Any) -> Any:
+    """A Variable or an array as it is; a number as an array, whole numbers as int64."""
     if is_array(x):
         return x
-    if isinstance(x, (bool, int, float)):
-        return np.asarray(x)
-    return as_array(x)
+    return np.asarray(x) if isinstance(x, bool | int | float) else as_array(x)
 
 
 def _length(stacks: list[Any], length: int | None) -> int:
